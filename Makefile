@@ -1,0 +1,28 @@
+# Each target is one Python command; without make, type the command itself.
+PYTHON ?= python3
+
+.PHONY: run test test-all lab lint check-exemplar
+
+# Pretrain, judge and explain Barlow Twins on the data that come with the book.
+run:
+	@$(PYTHON) scripts/make.py run
+
+# What CI runs.
+test:
+	@$(PYTHON) scripts/make.py test
+
+# The same, and every chapter in preset smoke.
+test-all:
+	@$(PYTHON) scripts/make.py test-all
+
+# Open the book in JupyterLab.
+lab:
+	@$(PYTHON) scripts/make.py lab
+
+# Find mistakes in code and notebooks without running them.
+lint:
+	@$(PYTHON) scripts/make.py lint
+
+# The exemplar in preset check: the quickest proof that the book runs here.
+check-exemplar:
+	@$(PYTHON) scripts/make.py check-exemplar

@@ -1,0 +1,209 @@
+"""The command line. Exit codes: 0 done, 2 usage, 3 data missing, 4 the notebook failed,
+5 out of time, 130 and 143 interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslbook import __version__
+from sslbook.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+                  help="The workbook of self-supervised learning, from the command line.")
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: fetch ahead, pack a folder.")
+nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, check.")
+app.add_typer(data_app, name="data")
+app.add_typer(nb_app, name="nb")
+
+Parameter = Annotated[list[str] | None, typer.Option(
+    "-p", "--parameter", metavar="NAME=VALUE", help="A parameter of the chapter; repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"sslbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option(
+        "--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine can run; paste the output into bug reports."""
+    from sslbook.doctor import examine
+
+    bad = 0
+    for what, finding, fine in examine():
+        bad += not fine
+        typer.echo(f"{'ok ' if fine else 'BAD'}  {what:<14}{finding}")
+    raise typer.Exit(4 if bad else 0)
+
+
+@app.command("list")
+def list_chapters(as_json: AsJson = False) -> None:
+    """List the chapters in the order of the book."""
+    from sslbook.nbtools import toc
+
+    rows = [{"name": c.name, "part": c.part, "form": c.form, "idea": c.idea,
+             "needs": list(c.needs)} for c in toc.chapters()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        typer.echo(f"{row['part'] + '/' + row['name']:<34}{row['form']:<7}{row['idea']}")
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
+    parameters: Parameter = None,
+    preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
+    resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not stream the log.")] = False,
+) -> None:
+    """Execute a chapter headlessly; the result lies in its own folder under runs/."""
+    from sslbook import headless
+
+    planned = headless.plan(chapter, parameters or [], preset, resume)
+    outcome = headless.execute(planned, quiet)
+    if outcome.code:
+        typer.echo(outcome.message, err=True)
+        raise typer.Exit(outcome.code)
+    _summary(outcome.folder, chapter)
+
+
+def _summary(folder: Path, chapter: str) -> None:
+    from sslbook import report
+    from sslbook.judging import records
+
+    record = records.read(folder / "record.json")
+    typer.echo("\n" + report.text([record]))
+    typer.echo(f"\nThe run: {folder.name}\nOpen it: jupyter lab {folder / (chapter + '.ipynb')}")
+
+
+@app.command()
+def runs(chapter: str = typer.Argument(""), as_json: AsJson = False) -> None:
+    """List the runs on this machine, oldest first, with how they ended."""
+    from sslbook import paths
+    from sslbook.judging import records
+    from sslbook.lock import held
+
+    rows = []
+    for folder, record in records.of_runs(paths.runs()):
+        if chapter and folder.parent.name != chapter:
+            continue
+        status = record["status"] if record else "damaged record"
+        if status == "running" and not held(folder):
+            status = "crashed"
+        rows.append({"chapter": folder.parent.name, "id": folder.name, "status": status})
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        typer.echo(f"{row['chapter']:<20}{row['id']:<36}{row['status']}")
+    if not rows:
+        typer.echo("No runs yet. Make one with: sslbook run barlow_twins")
+
+
+@app.command()
+def report(as_json: AsJson = False) -> None:
+    """Print the ledger of claims and the scoreboard, from shipped records and this machine's."""
+    from sslbook import paths
+    from sslbook import report as reports
+    from sslbook.judging import records
+
+    found = [*records.shipped(), *(r for _, r in records.of_runs(paths.runs()) if r)]
+    if as_json:
+        both = {"ledger": reports.ledger(found), "scoreboard": reports.scoreboard(found)}
+        typer.echo(json.dumps(both, indent=1))
+        return
+    typer.echo(reports.text(found))
+
+
+@app.command()
+def embed(
+    run: Annotated[str, typer.Argument(help="A run's id or folder, or a chapter.")],
+    images: Annotated[str, typer.Argument(help="folder:PATH, pack:FILE.npz or a data set.")],
+    out: Annotated[Path, typer.Argument(help="The .npz to write.")],
+    split: str = "train",
+) -> None:
+    """Write the features of images under a pretrained encoder to an .npz file."""
+    from sslbook import encoders
+
+    values = encoders.embed(run, images, split)
+    encoders.write_embedding(out, values)
+    count, width = values["features"].shape
+    typer.echo(f"{count} images, {width} features each, written to {out.name}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets that have a name."""
+    from sslbook import datasets
+
+    for name, about in datasets.names().items():
+        typer.echo(f"{name:<16}{about}")
+
+
+@data_app.command("get")
+def data_get(names: list[str]) -> None:
+    """Download data sets ahead of time."""
+    from sslbook import datasets
+
+    for name in names:
+        datasets.get(name)
+        typer.echo(f"{name}: here")
+
+
+@data_app.command("pack")
+def data_pack(folder: Path, out: Path, size: int = 0) -> None:
+    """Put a folder of images into one pack (.npz) that every chapter can read."""
+    from sslbook.datasets.packs import write_pack
+
+    write_pack(folder, out, size=size)
+    typer.echo(f"Written: {out.name}. Use it with -p DATASET=pack:{out}")
+
+
+@nb_app.command("normalise")
+def nb_normalise(notebooks: list[Path]) -> None:
+    """Make saved notebooks fit to commit: no widget state, timings, paths or progress bars."""
+    from sslbook.nbtools.normalise import normalise
+
+    for path in notebooks:
+        typer.echo(f"{path.name}: {'changed' if normalise(path) else 'as it was'}")
+
+
+@nb_app.command("check")
+def nb_check(notebooks: list[Path]) -> None:
+    """Hold notebooks against the book's contract."""
+    from sslbook.nbtools import contract
+
+    problems = [f"{path.name}: {p}" for path in notebooks for p in contract.check(path)]
+    typer.echo("\n".join(problems) or "no problems")
+    raise typer.Exit(4 if problems else 0)
+
+
+def main() -> None:
+    """Entry point: expected errors become three lines and an exit code."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The device of a run, and what PRESET="auto" means on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from sslbook import datasets
+from sslbook.errors import DataError
+
+_LESSON_GB = 8
+
+
+def choose() -> torch.device:
+    """SSLBOOK_DEVICE, else CUDA, else Apple's MPS, else the CPU."""
+    named = os.environ.get("SSLBOOK_DEVICE", "")
+    if named:
+        return torch.device(named)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
+    """("lesson" or "smoke", why): lesson needs CUDA, 8 GB of free memory and its data set."""
+    if device.type != "cuda":
+        return "smoke", "no CUDA GPU was found; on one, PRESET='lesson' trains longer"
+    free = torch.cuda.mem_get_info(device)[0] / 2**30
+    if free < _LESSON_GB:
+        need = f"PRESET='lesson' needs {_LESSON_GB}"
+        return "smoke", f"only {free:.1f} GB of GPU memory are free; {need}"
+    try:
+        datasets.load(dataset, "train", limit=1)
+    except DataError:
+        return "smoke", f"{dataset} is not here; type: sslbook data get {dataset}"
+    return "lesson", ""
+
+
+def describe(device: torch.device) -> Mapping[str, Any]:
+    """Kind, name and threads, as they go into a record."""
+    import platform
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {"kind": device.type, "name": name, "threads": torch.get_num_threads()}

@@ -1,0 +1,64 @@
+"""What this machine can run: versions, device, folders, memory and disk."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sslbook import __version__, paths
+
+
+def examine() -> Iterator[tuple[str, str, bool]]:
+    """(what, finding, fine) for each thing that a bug report or a newcomer needs."""
+    yield "sslbook", __version__, True
+    yield "python", f"{platform.python_version()} on {platform.system()}", True
+    yield from _libraries()
+    yield from _device()
+    free = shutil.disk_usage(_existing(paths.home())).free / 2**30
+    yield "disk", f"{free:.0f} GB free where runs and data lie", free > 2
+    home = _existing(paths.home())
+    writable = os.access(home, os.W_OK)
+    yield "folder", "runs and data can be written" if writable else "read-only", writable
+    named = os.environ.get("SSLBOOK_DATA", "")
+    found = bool(named) and Path(named).is_dir()
+    yield "data", ("SSLBOOK_DATA is set" + ("" if found else ", but is no folder")) if named else (
+        "SSLBOOK_DATA is not set; sets are downloaded when first used"), found or not named
+
+
+def _libraries() -> Iterator[tuple[str, str, bool]]:
+    from importlib import metadata
+
+    for name in ("torch", "torchvision", "numpy", "scikit-learn", "matplotlib", "timm",
+                 "papermill", "ipywidgets", "jupyterlab"):
+        try:
+            yield name, metadata.version(name), True
+        except metadata.PackageNotFoundError:
+            yield name, "missing: pip install sslbook", False
+
+
+def _device() -> Iterator[tuple[str, str, bool]]:
+    try:
+        import torch
+        import torchvision  # noqa: F401 (the pair must import together)
+    except Exception as error:
+        yield "torch", f"does not import with torchvision: {error}", False
+        return
+    from sslbook import device
+
+    where = device.choose()
+    about = device.describe(where)
+    preset, reason = device.automatic_preset(where, "cifar10")
+    yield "device", f"{about['kind']} ({about['name']}), {about['threads']} threads", True
+    yield "preset", f"auto means {preset}" + (f": {reason}" if reason else ""), True
+    if where.type == "cuda":
+        memory = torch.cuda.mem_get_info(where)
+        yield "memory", f"{memory[0] / 2**30:.0f} of {memory[1] / 2**30:.0f} GB free", True
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

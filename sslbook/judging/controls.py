@@ -1,0 +1,224 @@
+"""What a method is compared with: chance, raw input, a random encoder, a supervised one.
+
+None of them depends on the method; all are keyed by data, net, budget and seed. Splits are
+anything with `.images` (uint8, or floats when `prepare` is None) and `.labels`; see encoding.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslbook.errors import UsageError
+from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
+from sslbook.judging.inputs import labels
+from sslbook.judging.probes import knn_table, linear_probe
+from sslbook.streams import Streams
+
+Augment = Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
+MakeEncoder = Callable[[], nn.Module]
+KNN200_BANK = 1000  # with fewer, 200 neighbours are over a fifth of the bank: mostly the prior
+
+
+def scores(
+    train_x: Tensor, train_y: Tensor | None, test_x: Tensor, test_y: Tensor | None
+) -> dict[str, float]:
+    """Accuracies (0..1) of features: {"knn20", "knn200", "linear"}.
+
+    k is 20, or the size of the training set where that is smaller (preset check); "knn200" is left
+    out with fewer than 1,000 training samples. t is .1; the probe chooses its own l2.
+    """
+    first = min(20, len(train_x))
+    ks = (first, 200) if len(train_x) >= KNN200_BANK else (first,)
+    found = knn_table(train_x, train_y, test_x, test_y, ks)
+    named = {"knn20": found[first]} | ({"knn200": found[200]} if 200 in ks else {})
+    return named | {"linear": linear_probe(train_x, train_y, test_x, test_y).accuracy}
+
+
+def encoder_scores(
+    encoder: Callable[[Tensor], Tensor],
+    train: Split,
+    test: Split,
+    *,
+    prepare: Prepare | None = None,
+    batch_size: int = 512,
+) -> dict[str, float]:
+    """`scores` of an encoder's features on both splits. Raises DataError without labels."""
+    for split, name in ((train, "training set"), (test, "test set")):
+        labels(split.labels, len(split.images), name)
+    train_x, test_x = (features(encoder, split, batch_size, prepare) for split in (train, test))
+    return scores(train_x, train.labels, test_x, test.labels)
+
+
+def chance(train_y: Tensor | None, test_y: Tensor | None) -> float:
+    """Accuracy (0..1) of always answering the training set's most frequent class."""
+    for y, name in ((train_y, "training set"), (test_y, "test set")):
+        labels(y, 0 if y is None else len(y), name)
+    return float((test_y == train_y.mode().values).double().mean())
+
+
+def raw_control(train: Split, test: Split, *, prepare: Prepare | None = None) -> dict[str, float]:
+    """`scores` of the flattened prepared pixels."""
+    return encoder_scores(lambda x: x, train, test, prepare=prepare)
+
+
+def random_encoder(
+    make_encoder: MakeEncoder,
+    streams: Streams,
+    train: Split,
+    *,
+    prepare: Prepare | None = None,
+    device: str | torch.device = "cpu",
+) -> nn.Module:
+    """A fresh encoder (stream "init") with BatchNorm calibrated on the training images."""
+    with streams.seeded("init"):
+        encoder = make_encoder()
+    return calibrate_batchnorm(encoder.to(device), train, prepare=prepare)
+
+
+def random_control(
+    make_encoder: MakeEncoder,
+    streams: Streams,
+    train: Split,
+    test: Split,
+    *,
+    prepare: Prepare | None = None,
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:
+    """`scores` of `random_encoder`: what the architecture gives before anything is learned."""
+    encoder = random_encoder(make_encoder, streams, train, prepare=prepare, device=device)
+    return encoder_scores(encoder, train, test, prepare=prepare)
+
+
+def supervised_encoder(
+    make_encoder: MakeEncoder,
+    streams: Streams,
+    train: Split,
+    *,
+    augment: Augment,
+    epochs: int,
+    batch_size: int = 128,
+    lr: float = 2e-3,
+    weight_decay: float = 1e-4,
+    device: str | torch.device = "cpu",
+) -> nn.Module:
+    """The same encoder trained with labels: cross-entropy through a linear head, then dropped.
+
+    augment(images_uint8 (B, C, H, W), generator) -> views, of which the first is used: give the
+    method's own augmentation. AdamW, one tenth of the steps (at most 100) warming up, then cosine
+    to zero. Streams: "init", "order" by epoch, "views" by step. The last incomplete batch of an
+    epoch is left out, unless it is the only one. Raises UsageError for fewer than two images or
+    epochs below 1, DataError without labels. Returns the encoder in eval mode.
+    """
+    count = len(train.images)
+    known, target = labels(train.labels, count, "training set").unique(return_inverse=True)
+    if epochs < 1 or min(count, batch_size) < 2:
+        raise UsageError(
+            f"supervised_encoder got epochs={epochs}, {count} images and a batch size of "
+            f"{batch_size}; it needs 1, 2 and 2 or more."
+        )
+    with streams.seeded("init"):
+        encoder = make_encoder().to(device)
+        head = nn.Linear(_width(encoder, train, augment, streams, device), len(known)).to(device)
+    model = nn.Sequential(encoder, nn.Flatten(), head).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    steps = epochs * (count // min(batch_size, count))
+    with streams.seeded("dropout"):
+        for step, batch in enumerate(_orders(count, min(batch_size, count), epochs, streams)):
+            for group in optimiser.param_groups:
+                group["lr"] = lr * _schedule(step, steps)
+            view = augment(train.images[batch].to(device), streams.torch("views", step))[0]
+            optimiser.zero_grad(set_to_none=True)
+            functional.cross_entropy(model(view), target[batch].to(device)).backward()
+            optimiser.step()
+    return encoder.eval()
+
+
+def supervised_control(
+    make_encoder: MakeEncoder,
+    streams: Streams,
+    train: Split,
+    test: Split,
+    *,
+    augment: Augment,
+    epochs: int,
+    prepare: Prepare | None = None,
+    device: str | torch.device = "cpu",
+    **training: float,
+) -> dict[str, float]:
+    """`scores` of `supervised_encoder` (which takes `training`): what labels would give."""
+    encoder = supervised_encoder(
+        make_encoder, streams, train, augment=augment, epochs=epochs, device=device, **training
+    )
+    return encoder_scores(encoder, train, test, prepare=prepare)
+
+
+def control_scores(
+    make_encoder: MakeEncoder,
+    streams: Streams,
+    train: Split,
+    test: Split,
+    *,
+    prepare: Prepare | None = None,
+    augment: Augment | None = None,
+    epochs: int = 0,
+    device: str | torch.device = "cpu",
+) -> dict[str, dict[str, float]]:
+    """All controls: {"chance", "raw", "random"}, and "supervised" with `augment` and epochs > 0.
+
+    Each is a dict as of `scores`; chance is the same number for every measure. Raises DataError
+    without labels.
+    """
+    raw = raw_control(train, test, prepare=prepare)
+    found = {
+        "chance": dict.fromkeys(raw, chance(train.labels, test.labels)),
+        "raw": raw,
+        "random": random_control(
+            make_encoder, streams.child("random"), train, test, prepare=prepare, device=device
+        ),
+    }
+    if augment is not None and epochs > 0:
+        found["supervised"] = supervised_control(
+            make_encoder,
+            streams.child("supervised"),
+            train,
+            test,
+            augment=augment,
+            epochs=epochs,
+            prepare=prepare,
+            device=device,
+        )
+    return found
+
+
+def _orders(count: int, size: int, epochs: int, streams: Streams) -> Iterator[Tensor]:
+    """Indices of each batch in turn, shuffled anew in every epoch; ragged ends left out."""
+    for epoch in range(epochs):
+        order = torch.randperm(count, generator=streams.torch("order", epoch))
+        yield from order[: count // size * size].split(size)
+
+
+def _width(
+    encoder: nn.Module,
+    train: Split,
+    augment: Augment,
+    streams: Streams,
+    device: str | torch.device,
+) -> int:
+    """The number of features: `out_dim` where the encoder says so, else measured on two images."""
+    if hasattr(encoder, "out_dim"):
+        return int(encoder.out_dim)
+    view = augment(train.images[:2].to(device), streams.torch("shape"))[0]
+    return features(encoder, view).shape[1]
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Factor of the learning rate: linear warm-up, then half a cosine down to 0."""
+    warm = min(100, steps // 10)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))

@@ -1,0 +1,133 @@
+"""Records: one JSON file a run. Scoreboard, verdicts and reports read these and nothing else.
+
+A record names chapter, code, preset, parameters, seed, data, device, versions, times, scores and
+claims. It holds no path, user or host name.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sslbook import __version__, files, paths
+from sslbook.judging.claims import Claim, Verdict, decide
+
+SCHEMA = 1
+_LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
+_NEEDED = ("schema", "chapter", "status", "preset", "seed", "parameters", "code")
+# What decides a result; pictures, the command line and the contract do not.
+_DECIDES = ("streams.py", "nets.py", "heads.py", "datasets", "views", "views.py", "masks.py",
+            "methods", "judging", "training")
+
+
+@functools.cache
+def code() -> dict[str, str]:
+    """Version, digest of the code that decides results, and commit (empty outside git)."""
+    digest = hashlib.sha256()
+    for name in _DECIDES:
+        place = paths.PACKAGE / name
+        found = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+        for file in found:
+            if file.is_file():
+                digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+    return {"version": __version__, "digest": digest.hexdigest()[:12], "commit": _commit()}
+
+
+def _commit() -> str:
+    if not paths.is_checkout(paths.PACKAGE.parent):
+        return ""
+    command = ["git", "-C", str(paths.PACKAGE.parent), "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that can change a number."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def write(folder: Path, record: dict[str, Any]) -> None:
+    """Write a record into a run's folder, whole or not at all."""
+    files.write_json(folder / "record.json", record)
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """One record, or None when the file is not one (damaged, foreign, another schema)."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    good = isinstance(record, dict) and record.get("schema") == SCHEMA
+    return record if good and all(key in record for key in _NEEDED) else None
+
+
+def shipped() -> list[dict[str, Any]]:
+    """The reference records that come with the book."""
+    return [r for path in sorted(paths.records().glob("*.json")) if (r := read(path))]
+
+
+def of_runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """(run folder, record or None) of all runs under `folder`, oldest first."""
+    for path in sorted(folder.glob("*/*/record.json"), key=lambda p: p.parent.name):
+        yield path.parent, read(path)
+
+
+def pool_key(record: dict[str, Any]) -> str:
+    """Records with equal keys differ in the seed alone, so a verdict may pool them."""
+    parameters = {k: v for k, v in record["parameters"].items() if k != "seed"}
+    data = {k: v.get("sha256") for k, v in record.get("data", {}).items()}
+    parts = [record["chapter"], record["preset"], parameters, data, record["code"]["digest"]]
+    return json.dumps(parts, sort_keys=True)
+
+
+def pooled(record: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`record` and those of `others` that may be pooled with it, one per seed, newest wins."""
+    key, by_seed = pool_key(record), {}
+    for other in others:
+        if other["status"] == "finished" and pool_key(other) == key:
+            by_seed[other["seed"]] = other
+    by_seed[record["seed"]] = record
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def verdicts(pool: list[dict[str, Any]]) -> dict[str, Verdict]:
+    """The verdict on each claim of a pool (records that differ in the seed alone)."""
+    found = {}
+    newest = pool[-1]["claims"] if pool else {}
+    for key, stored in newest.items():
+        rows = [r["claims"][key] for r in pool if r["claims"].get(key, {}).get("value") is not None]
+        claim = Claim.from_dict(stored["claim"])
+        rows = rows if pool[-1]["preset"] in claim.presets else []
+        found[key] = decide(claim, [r["value"] for r in rows],
+                            [_number(r.get("precondition")) for r in rows])
+    return found
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def expected_minutes(chapter: str, preset: str, device: str) -> str:
+    """What shipped records say a run takes on this kind of device, else "not measured"."""
+    times = [r["seconds"]["wall"] for r in shipped()
+             if (r["chapter"], r["preset"], r["device"]["kind"]) == (chapter, preset, device)]
+    if not times:
+        return "time not measured yet"
+    seconds = sorted(times)[len(times) // 2]
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"

@@ -1,0 +1,76 @@
+"""What the losses on two views share: checked input, unit rows, checked knobs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sslbook.errors import UsageError
+
+
+def two_views(z1: Tensor, z2: Tensor, loss: str) -> tuple[Tensor, Tensor]:
+    """The two views' embeddings, checked: both (N, D), floating, N >= 2; half precision as float32.
+
+    Raises UsageError, which names `loss`, for another shape, another type or a batch of one.
+    """
+    for z in (z1, z2):
+        if not isinstance(z, Tensor) or not z.is_floating_point():
+            raise UsageError(
+                f"{loss} takes two floating-point tensors; one is {_kind(z)}.",
+                todo="Give the projector's outputs; integers need .float() first.",
+            )
+    if z1.ndim != 2 or z1.shape != z2.shape or z1.shape[1] < 1:
+        raise UsageError(
+            f"{loss} takes two tensors of one shape (N, D); "
+            f"these are {tuple(z1.shape)} and {tuple(z2.shape)}.",
+            todo="Row i of both must come from the same input; flatten anything larger.",
+        )
+    if len(z1) < 2:
+        raise UsageError(
+            f"{loss} compares the rows of a batch; this batch has {len(z1)}.",
+            todo="Use a batch size of 2 or more, and drop a last batch of one (drop_last).",
+        )
+    return full_precision(z1), full_precision(z2)
+
+
+def full_precision(z: Tensor) -> Tensor:
+    """`z` in float32 when it is of half precision, else as it is."""
+    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
+
+def unit_rows(z: Tensor) -> Tensor:
+    """Each row of z (N, D) divided by its length.
+
+    A row of zeros has no direction: it stays zero and gets a zero gradient. (Dividing by
+    max(length, 1e-12) instead would hand it a gradient about 1e12 times too large.)
+    """
+    square = z.square().sum(dim=1, keepdim=True)  # (N, 1)
+    return z * safe_rsqrt(square)
+
+
+def safe_rsqrt(square: Tensor) -> Tensor:
+    """1 / sqrt(square), and 0 with a zero gradient where `square` is zero or subnormal."""
+    alive = square > torch.finfo(square.dtype).tiny
+    # The inner `where` keeps the derivative of rsqrt at 0, an infinity, out of the backward pass.
+    return torch.where(alive, square, 1.0).rsqrt() * alive
+
+
+def check_knob(value: float | Tensor, name: str, loss: str, *, zero: bool) -> None:
+    """Raise UsageError unless `value` is finite and > 0 (or >= 0 with `zero`).
+
+    A tensor is taken on trust: looking into it would stop a captured or compiled step.
+    """
+    if isinstance(value, Tensor):
+        return
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        bound = "0 or more" if zero else "more than 0"
+        raise UsageError(
+            f"{loss} got {name}={value!r}; {name} must be a finite number, {bound}.",
+            todo=f"Set {name} to {bound}.",
+        )
+
+
+def _kind(z: object) -> str:
+    return str(z.dtype).removeprefix("torch.") if isinstance(z, Tensor) else type(z).__name__

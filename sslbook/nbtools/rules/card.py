@@ -1,0 +1,94 @@
+"""Rules about the title card, and the tag that badge and install cell share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sslbook.nbtools.contract import Finding, rule
+from sslbook.nbtools.source import NotebookSource
+
+_OBJECTIVES = re.compile(r"^.*objectives.*\n+((?:[-*+] .*\n?(?:[ \t]+\S.*\n?)*)+)", re.I | re.M)
+_BULLET = re.compile(r"^[-*+] ", re.M)
+_LICENCE = re.compile(r"\b(licen[cs]e|licen[cs]ed|CC|MIT|BSD|Apache|public domain)\b", re.I)
+_YEAR = re.compile(r"\b(19|20)\d\d\b")
+
+
+def _line(text: str, word: str) -> str:
+    """The first line of the card that has `word`, "" where none has."""
+    return next((line for line in text.splitlines() if re.search(word, line, re.I)), "")
+
+
+@rule()
+def card_title(chapter: NotebookSource) -> Iterator[Finding]:
+    """The card's H1 holds the title of the table of contents."""
+    heading = re.search(r"^# (.+)$", chapter.text("card"), re.M)
+    if heading and chapter.chapter.title.lower() not in heading.group(1).lower():
+        yield 0, f"the title does not hold {chapter.chapter.title!r}, as toc.yml has it"
+
+
+@rule()
+def card_colab(chapter: NotebookSource) -> Iterator[Finding]:
+    """The card has a Colab badge for this very notebook, and an install cell that goes with it."""
+    address = chapter.chapter.colab
+    if not re.search(rf"\[!\[[^\]]+\]\([^)]+\)\]\({re.escape(address)}\)", chapter.text("card")):
+        yield 0, f"no badge in the card links to {address}"
+    if "install" not in chapter.order:
+        yield 0, "the card opens in Colab, and no cell is tagged sec:install"
+
+
+@rule("long", "short", "study")
+def card_sources(chapter: NotebookSource) -> Iterator[Finding]:
+    """The card links the paper, and names the data with their licence."""
+    text = chapter.text("card")
+    if not chapter.chapter.paper or f"({chapter.chapter.paper}" not in text:
+        yield 0, f"the card does not link the paper of toc.yml ({chapter.chapter.paper or 'none'})"
+    if not _LICENCE.search(_line(text, r"\bdata\b")):
+        yield 0, "no line of the card names the data and their licence"
+
+
+@rule("long", "short", "study")
+def card_family(chapter: NotebookSource) -> Iterator[Finding]:
+    """One line: comes from, the one thing changed, led to, year."""
+    if not _YEAR.search(_line(chapter.text("card"), r"\bfamily\b")):
+        yield 0, "no line of the card with the word family and a year"
+
+
+@rule()
+def card_needs(chapter: NotebookSource) -> Iterator[Finding]:
+    """What to read before: every chapter that toc.yml lists as needed."""
+    line = _line(chapter.text("card"), r"\bneeds\b")
+    for need in chapter.chapter.needs:
+        if need not in line:
+            yield 0, f"the card's line with the word needs does not name {need}"
+    if not line:
+        yield 0, "no line of the card says what it needs"
+
+
+@rule()
+def card_minutes(chapter: NotebookSource) -> Iterator[Finding]:
+    """Reading, doing and machine minutes."""
+    text = chapter.text("card")
+    line = _line(text, r"\bminutes\b")
+    for word in ("reading", "doing", "machine"):
+        if word not in line.lower():
+            yield 0, f"the card's line with the word minutes does not say how many for {word}"
+
+
+@rule()
+def card_objectives(chapter: NotebookSource) -> Iterator[Finding]:
+    """Three or four objectives, as a list under a line that has the word."""
+    listed = _OBJECTIVES.search(chapter.text("card"))
+    count = len(_BULLET.findall(listed.group(1))) if listed else 0
+    if not 3 <= count <= 4:
+        yield 0, f"3 or 4 objectives in a list under that word are asked for; found {count}"
+
+
+@rule()
+def one_tag(chapter: NotebookSource) -> Iterator[Finding]:
+    """The install cell installs the repository and tag that the badge opens."""
+    cells = chapter.section("install", kind="code")
+    wanted = f"{chapter.chapter.repository}@{chapter.chapter.ref}"
+    source = "\n".join(cell.source for cell in cells).replace(".git@", "@")
+    if cells and wanted not in source:
+        yield cells[0].index, f"the install cell does not install {wanted}"

@@ -1,0 +1,135 @@
+"""Rules about stored outputs: there, in order, free of errors, noise and traces of a machine."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterator
+from functools import cache
+
+from sslbook.nbtools.contract import Finding, rule
+from sslbook.nbtools.normalise import BAR, WARNING, WIDGET
+from sslbook.nbtools.source import NotebookSource, joined
+
+CHECKED = "nbval-check-output"
+PLACES = re.compile(
+    r"(?<![\w.~-])/(?:home|Users|root|tmp|mnt|content|private|var/folders)/[\w.-]"
+    r"|(?<!\w)[A-Za-z]:(?:\\\\?|/)(?:Users|Documents)\b"
+)
+_VOLATILE = re.compile(
+    r"\b(cpu|cuda|gpu|mps)\b|\b(smoke|lesson)\b|\b\d+(\.\d+)?\s?(ms|s|sec|secs|seconds|minutes)\b"
+    r"|0x[0-9a-f]{6,}",
+    re.I,
+)
+_SHOWN_BY = ("train", "verdict")
+
+
+@rule()
+def execution_order(chapter: NotebookSource) -> Iterator[Finding]:
+    """The notebook was run once, from top to bottom."""
+    for number, cell in enumerate(chapter.code, 1):
+        found = cell.raw.get("execution_count")
+        if found != number:
+            yield cell.index, f"execution count {found}, {number} is asked for: run all cells anew"
+            return
+
+
+@rule()
+def outputs_stored(chapter: NotebookSource) -> Iterator[Finding]:
+    """The sections that show a result have stored outputs, and so has the notebook."""
+    if not any(cell.outputs for cell in chapter.code):
+        yield None, "the notebook has no outputs"
+    for name in _SHOWN_BY:
+        cells = chapter.section(name, kind="code")
+        if cells and not any(cell.outputs for cell in cells):
+            yield cells[0].index, f"section {name} has no stored output"
+
+
+@rule()
+def checked_outputs(chapter: NotebookSource) -> Iterator[Finding]:
+    """A checked cell has stored text, else the check is vacuous, and it is the same anywhere."""
+    for cell in (cell for cell in chapter.cells if CHECKED in cell.tags):
+        text = "\n".join(cell.texts())
+        if not text.strip():
+            yield cell.index, f"tagged {CHECKED}, but no text is stored"
+        if match := _VOLATILE.search(text):
+            yield cell.index, f"checked, and {match.group()!r} depends on device, preset or time"
+        if cell.pictures:
+            yield cell.index, "checked, and shows a figure"
+
+
+@rule()
+def no_errors(chapter: NotebookSource) -> Iterator[Finding]:
+    """No stored output is an error."""
+    for cell in chapter.code:
+        for out in cell.outputs:
+            if out.get("output_type") == "error":
+                yield cell.index, f"the cell ended in {out.get('ename', 'an error')}"
+
+
+@rule()
+def no_warnings(chapter: NotebookSource) -> Iterator[Finding]:
+    """Nothing on stderr, and no warning in the text."""
+    for cell in chapter.code:
+        if any(out.get("name") == "stderr" for out in cell.outputs):
+            yield cell.index, "output on stderr: run sslbook nb normalise"
+        elif any(WARNING.search(text) for text in cell.texts()):
+            yield cell.index, "a warning in the output"
+
+
+@rule()
+def no_progress_bars(chapter: NotebookSource) -> Iterator[Finding]:
+    """No progress bars: they are noise on a page."""
+    for cell in chapter.code:
+        if any((BAR.search(text) or "\r" in text) for text in cell.texts()):
+            yield cell.index, "a progress bar in the output: run sslbook nb normalise"
+
+
+@rule()
+def widgets_have_pictures(chapter: NotebookSource) -> Iterator[Finding]:
+    """A widget shows nothing without a kernel: its cell shows a PNG too."""
+    for cell in chapter.code:
+        if any(WIDGET in out.get("data", {}) for out in cell.outputs) and not cell.pictures:
+            yield cell.index, "a widget without a picture beside it"
+
+
+@rule()
+def no_machine_traces(chapter: NotebookSource) -> Iterator[Finding]:
+    """No absolute paths, and no name of a user or host."""
+    for cell in chapter.cells:
+        for text in (cell.source, *cell.texts(), *_alternatives(cell.outputs)):
+            if match := PLACES.search(text):
+                yield cell.index, f"a path of one machine: {text[match.start() :][:30]!r}"
+        for text in cell.texts():
+            for name in _own_names():
+                if re.search(rf"\b{re.escape(name)}\b", text):
+                    yield cell.index, "the output names the user or the host"
+
+
+def _alternatives(outputs: list[dict]) -> Iterator[str]:
+    for out in outputs:
+        yield str(out.get("metadata", {}))
+        yield "\n".join(joined(line) for line in out.get("traceback", []))
+
+
+@cache
+def _own_names() -> tuple[str, ...]:
+    """This machine's host and user name, where they are too special to be words of a text."""
+    names = {socket.gethostname()}
+    try:
+        names.add(getpass.getuser())
+    except (OSError, KeyError, ImportError):
+        pass
+    return tuple(name for name in names if len(name) > 4 and re.search(r"[\d.-]", name))
+
+
+@rule()
+def no_bare_values(chapter: NotebookSource) -> Iterator[Finding]:
+    """No cell ends in an object's description, such as <Figure ...> or <module.Class at 0x...>."""
+    for cell in chapter.code:
+        for out in cell.outputs:
+            text = joined(out.get("data", {}).get("text/plain", ""))
+            bare = out.get("output_type") == "execute_result" and re.match(r"[\[(]?<|Text\(", text)
+            if bare or re.search(r"\bat 0x[0-9a-f]{6,}", "\n".join(cell.texts())):
+                yield cell.index, f"a bare object in the output: {text[:40]}"

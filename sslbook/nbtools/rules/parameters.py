@@ -1,0 +1,167 @@
+"""Rules about the parameters cell, the presets and the call that starts the run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from sslbook.nbtools import syntax
+from sslbook.nbtools.contract import Finding, rule
+from sslbook.nbtools.source import Cell, NotebookSource
+
+STANDARD: dict[str, tuple[str, object]] = {
+    "PRESET": ("str", "auto"),
+    "DATASET": ("str", ""),
+    "EPOCHS": ("int", 0),
+    "BATCH_SIZE": ("int", 0),
+    "MINUTES": ("float", 0.0),
+    "SEED": ("int", 0),
+    "OUT_DIR": ("str", ""),
+}
+PRESETS = ("check", "smoke", "lesson", "full")
+KNOBS = {"long": (2, 5), "short": (2, 5), "study": (2, 5), "guide": (0, 5)}
+
+
+def _cell(chapter: NotebookSource) -> Cell | None:
+    return next((cell for cell in chapter.code if "parameters" in cell.tags), None)
+
+
+def names(chapter: NotebookSource) -> list[str]:
+    """The names that the parameters cell declares."""
+    cell = _cell(chapter)
+    return [node.target.id for node in _declared(cell)] if cell else []
+
+
+def _declared(cell: Cell) -> list[ast.AnnAssign]:
+    nodes = (node for node in cell.tree.body if isinstance(node, ast.AnnAssign))
+    return [node for node in nodes if isinstance(node.target, ast.Name)]
+
+
+def _value(node: ast.AnnAssign) -> object:
+    """The literal's value, None where the value is no literal of a plain type."""
+    try:
+        value = ast.literal_eval(node.value) if node.value else None
+    except ValueError:
+        return None
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+@rule()
+def parameters_cell(chapter: NotebookSource) -> Iterator[Finding]:
+    """One code cell has the tag parameters; it opens its section, right after the install cell."""
+    tagged = [cell for cell in chapter.cells if "parameters" in cell.tags]
+    if len(tagged) != 1 or tagged[0].kind != "code":
+        yield None, f"one code cell tagged parameters is asked for; found {len(tagged)}"
+        return
+    cell = tagged[0]
+    if cell.section != "parameters":
+        yield cell.index, "the parameters cell is not in section parameters"
+    before = [other.section for other in chapter.code if other.index < cell.index]
+    if "install" in chapter.order and before[-1:] != ["install"]:
+        yield cell.index, "the parameters cell does not follow right after the install cell"
+
+
+@rule()
+def parameters_plain(chapter: NotebookSource) -> Iterator[Finding]:
+    """Nothing but typed literals with a comment each: that is what papermill can inspect."""
+    cell = _cell(chapter)
+    for node in cell.tree.body if cell else []:
+        line = cell.source.splitlines()[node.end_lineno - 1]
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            yield cell.index, f"not of the form NAME: type = value  # help: {line.strip()[:60]}"
+            continue
+        name, kind, value = node.target.id, syntax.dotted(node.annotation), _value(node)
+        if kind not in ("int", "float", "str", "bool") or type(value).__name__ != kind:
+            yield cell.index, f"{name} is not a literal of its type (int, float, str or bool)"
+        if not name.isupper():
+            yield cell.index, f"{name} is not in capitals"
+        comment = line.encode()[node.end_col_offset :].decode().strip()
+        if not (comment.startswith("#") and len(comment) > 5):
+            yield cell.index, f"{name} has no comment that says what it is"
+
+
+@rule()
+def parameters_standard(chapter: NotebookSource) -> Iterator[Finding]:
+    """The seven standard parameters come first, with the book's types and defaults."""
+    cell = _cell(chapter)
+    declared = _declared(cell) if cell else []
+    found = [(n.target.id, (syntax.dotted(n.annotation), _value(n))) for n in declared]
+    if cell and found[: len(STANDARD)] != list(STANDARD.items()):
+        asked = "; ".join(f"{name}: {kind} = {value!r}" for name, (kind, value) in STANDARD.items())
+        yield cell.index, f"the first parameters are to be {asked}"
+    first = cell.source.splitlines()[0] if cell and cell.source else ""
+    if cell and not all(word in first.partition("#")[2] for word in (*PRESETS, "auto")):
+        yield cell.index, "the first line is PRESET; its comment names all presets and auto"
+
+
+@rule()
+def parameters_knobs(chapter: NotebookSource) -> Iterator[Finding]:
+    """After the standard ones come the method's own knobs, a handful."""
+    low, high = KNOBS[chapter.chapter.form]
+    count = len([name for name in names(chapter) if name not in STANDARD])
+    if _cell(chapter) and not low <= count <= high:
+        yield _cell(chapter).index, f"{count} knobs of the method, {low} to {high} are asked for"
+
+
+@rule()
+def presets(chapter: NotebookSource) -> Iterator[Finding]:
+    """Section setup has `PRESETS = {...}`, a literal with all four presets as dicts."""
+    for cell in chapter.code:
+        for node in cell.tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(syntax.dotted(target) == "PRESETS" for target in targets):
+                if not _four_presets(node.value):
+                    yield cell.index, f"PRESETS is no literal of dicts for {', '.join(PRESETS)}"
+                return
+    yield None, "no cell assigns PRESETS = {...}"
+
+
+def _four_presets(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Dict):
+        return False
+    keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+    inner = all(
+        isinstance(value, ast.Dict) or syntax.dotted(getattr(value, "func", value)) == "dict"
+        for value in node.values
+    )
+    return sorted(map(str, keys)) == sorted(PRESETS) and inner
+
+
+@rule()
+def start_call(chapter: NotebookSource) -> Iterator[Finding]:
+    """`run = sslbook.start("<chapter>", PRESETS, NAME=NAME, ...)` once, with every parameter."""
+    calls = [
+        (cell, node.value)
+        for cell in chapter.code
+        for node in cell.tree.body
+        if isinstance(node, ast.Assign) and syntax.dotted(node.targets[0]) == "run"
+        if isinstance(node.value, ast.Call) and syntax.dotted(node.value.func) == "sslbook.start"
+    ]
+    if len(calls) != 1:
+        yield None, f"run = sslbook.start(...) is asked for once; found {len(calls)}"
+        return
+    cell, call = calls[0]
+    first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+    if first != chapter.chapter.name:
+        yield cell.index, f"the run starts as {first!r}, the chapter is {chapter.chapter.name!r}"
+    if not any(isinstance(node, ast.Name) and node.id == "PRESETS" for node in ast.walk(call)):
+        yield cell.index, "sslbook.start is not given PRESETS"
+    for name in names(chapter):
+        if syntax.dotted(syntax.keyword(call, name) or ast.Constant(0)) != name:
+            yield cell.index, f"sslbook.start is not given {name}={name}"
+
+
+@rule()
+def install_guarded(chapter: NotebookSource) -> Iterator[Finding]:
+    """The install cell does something in Colab only."""
+    for cell in chapter.section("install", kind="code"):
+        body = cell.tree.body
+        branches = [node for node in body if isinstance(node, ast.If)]
+        guards = [node for node in branches if "google.colab" in ast.unparse(node.test)]
+        if not guards:
+            yield cell.index, "no test for google.colab guards the install cell"
+        for node in body:
+            if node not in guards and not isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield cell.index, f"line {node.lineno} of the install cell runs outside Colab too"
+        if any(guard.orelse for guard in guards):
+            yield cell.index, "the install cell has an else branch, which runs outside Colab"

@@ -1,0 +1,115 @@
+"""What can be read off a syntax tree: calls, imports, and draws from global generators."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+_ESCAPED = re.compile(r"^([ \t]*)[%!].*$", re.M)
+_TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
+_TORCH_GLOBAL = {"manual_seed", "seed", "rand_like", "randn_like", "randint_like"}
+_IN_PLACE = {"normal_", "uniform_", "random_", "bernoulli_", "exponential_"}
+_NUMPY_FINE = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}
+_PYTHON_FINE = {"Random"}
+
+
+def parse(source: str) -> ast.Module | None:
+    """The tree of a cell, `%` and `!` lines read as `pass`; None where it is not Python."""
+    for text in (source, _ESCAPED.sub(r"\1pass", source)):
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError):
+            continue
+    return None
+
+
+def escapes(source: str) -> list[str]:
+    """The `%` and `!` lines of a cell that is no plain Python."""
+    try:
+        ast.parse(source)
+        return []
+    except (SyntaxError, ValueError):
+        return [match.group().strip() for match in _ESCAPED.finditer(source)]
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` of a name or attribute chain, "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = dotted(node.value)
+        return f"{base}.{node.attr}" if base else ""
+    return ""
+
+
+def calls(tree: ast.AST, *names: str) -> list[ast.Call]:
+    """Calls whose function is one of `names`, plain or as the last part of a dotted name."""
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call for call in found if _last(call.func) in names]
+
+
+def _last(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr | None:
+    """The value of a keyword argument, None where it is not given."""
+    return next((word.value for word in call.keywords if word.arg == name), None)
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """(name bound here, full dotted name, line) of every import, also those inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound = alias.asname or alias.name.split(".")[0]
+                yield bound, alias.name if alias.asname else bound, node.lineno
+                if not alias.asname and "." in alias.name:
+                    yield alias.name, alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}", node.lineno
+
+
+def aliases(*trees: ast.AST) -> dict[str, str]:
+    """What each imported name stands for, such as np -> numpy."""
+    return {bound: full for tree in trees for bound, full, _ in imports(tree)}
+
+
+def full_name(node: ast.AST, known: dict[str, str]) -> str:
+    """The dotted name of a node with its first part spelled out; "" where it is not imported."""
+    first, _, rest = dotted(node).partition(".")
+    base = known.get(first, "")
+    return f"{base}.{rest}" if base and rest else base
+
+
+def global_random(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """(line, call) of every draw from, or seeding of, a global random generator."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name, full = dotted(call.func), full_name(call.func, known)
+        if _is_global(call, full) or (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr in _IN_PLACE
+            and keyword(call, "generator") is None
+        ):
+            yield call.lineno, name or _last(call.func)
+
+
+def _is_global(call: ast.Call, full: str) -> bool:
+    module, _, name = full.rpartition(".")
+    if module == "random":
+        return name not in _PYTHON_FINE
+    if module == "numpy.random":
+        seeded = call.args or call.keywords
+        return name not in _NUMPY_FINE or (name == "default_rng" and not seeded)
+    if module in ("torch", "torch.random", "torch.cuda"):
+        drawn = name in _TORCH_DRAWS and keyword(call, "generator") is None
+        return drawn or name in _TORCH_GLOBAL or name == "manual_seed_all"
+    return False
+
+
+def names(tree: ast.AST) -> str:
+    """The dotted names of all calls of a tree, in small letters, one per line."""
+    found = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return "\n".join(dotted(function).lower() or _last(function).lower() for function in found)

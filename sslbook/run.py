@@ -1,0 +1,217 @@
+"""One run of a chapter: settings, randomness, device, folder, claims, scores and the record."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslbook import datasets, device, encoders, files, folders, settings
+from sslbook.errors import UsageError
+from sslbook.judging import claims, control_scores, features, rankme, records, scores
+from sslbook.lesson import exercises
+from sslbook.lock import FolderLock
+from sslbook.streams import Streams
+from sslbook.training import Batches, History, precision
+from sslbook.views import prepare
+
+
+def start(
+    chapter: str, presets: Mapping[str, Mapping[str, Any]], *, resume: str = "", **parameters: Any
+) -> Run:
+    """Begin a run: resolve preset and parameters, take a folder, say what will happen.
+
+    chapter: its name. presets: preset -> settings, as the chapter's setup cell writes them.
+    resume: "" for a new run, "auto" for the newest unfinished run of the same settings (a new one
+    where there is none), or a run's id. parameters: the values of the parameters cell.
+    Raises UsageError for an unknown preset or a wrong parameter, DataError for missing data.
+    """
+    wanted = settings.wanted_preset(parameters.get("PRESET", "auto"))
+    where, reason = device.choose(), ""
+    if wanted == "auto":
+        name = parameters.get("DATASET") or presets.get("lesson", {}).get("dataset", "")
+        wanted, reason = device.automatic_preset(where, name)
+    resolved = settings.resolve(presets, wanted, parameters)
+    run = Run(chapter, resolved, where, folders.of_run(chapter, resolved, parameters, resume))
+    run.announce(reason)
+    return run
+
+
+class Run:
+    """What a chapter holds in its hand: `settings`, `streams`, `device`, `folder` and a record."""
+
+    def __init__(self, chapter: str, resolved: SimpleNamespace, where: torch.device, folder: Path):
+        self.chapter, self.settings, self.device, self.folder = chapter, resolved, where, folder
+        self.seed = resolved.seed
+        self.streams = Streams(self.seed, chapter)
+        self.precision = getattr(resolved, "precision", "") or precision.choose(where)
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.began, self.cpu_began = time.monotonic(), time.process_time()
+        self.data: dict[str, dict[str, Any]] = {}
+        self.trainings: dict[str, dict[str, Any]] = {}
+        self.scores: dict[str, dict[str, float]] = {}
+        self.diagnostics: dict[str, float] = {}
+        self.claims: dict[str, claims.Claim] = {}
+        self.measured: dict[str, dict[str, float]] = {}
+        self.tried = 1
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(folder)
+        if not self._lock.acquire():
+            raise UsageError(
+                f"The run {folder.name} is in use by another process.",
+                "Nothing was changed.", "Wait for it, or start a new run.",
+            )
+        exercises.reset()
+        self._write("running")
+
+    def announce(self, reason: str) -> None:
+        minutes = records.expected_minutes(self.chapter, self.settings.preset, self.device.type)
+        print(f"{self.chapter}: preset {self.settings.preset} on {self.device.type}, "
+              f"seed {self.seed}, {minutes}")
+        if reason:
+            print(f"auto means {self.settings.preset} here: {reason}")
+
+    # -- data and training -------------------------------------------------------------------
+
+    def load(self, split: str = "train") -> Any:
+        """The split of the settings' data set, cut to `images` or `test_images` samples."""
+        key = "images" if split == "train" else "test_images"
+        found = datasets.load(
+            self.settings.dataset, split, limit=getattr(self.settings, key, 0),
+            size=getattr(self.settings, "size", 0), seed=0,
+        )
+        self.prepare = partial(prepare, size=found.shape[-1], mean=found.mean, std=found.std)
+        self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
+                            "licence": found.licence}
+        return found
+
+    def batches(self, data: Any, transform: Any = None, batch_size: int = 0) -> Batches:
+        """Shuffled batches of a tensor or tuple of tensors, on the run's streams and device."""
+        size = batch_size or self.settings.batch_size
+        return Batches(data, size, self.streams, transform, self.device)
+
+    def note_training(self, history: History) -> None:
+        """Keep a finished training for the record (called by `train`)."""
+        speed = history.samples_per_second
+        self.trainings[history.name] = {
+            "steps": history.steps, "batch_size": history.batch_size, "rows": history.rows,
+            "seconds": round(history.seconds, 3),
+            "probe_seconds": round(history.probe_seconds, 3),
+            "samples_per_second": round(speed, 1) if math.isfinite(speed) else None,
+            "peak_memory_mb": round(history.peak_memory_mb, 1),
+        }
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append one row to metrics.jsonl; what is not finite becomes null."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v
+                 for k, v in row.items()}
+        path = self.folder / "metrics.jsonl"
+        with files.explained(path), open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(clean) + "\n")
+
+    # -- judging -----------------------------------------------------------------------------
+
+    def claim(self, id: str, text: str, *, source: str, measures: str, rule: claims.Rule,
+              presets: tuple[str, ...] = ("smoke", "lesson", "full"),
+              precondition: claims.Rule | None = None) -> None:
+        """Register a claim before anything is trained."""
+        self.claims[id] = claims.Claim(id, text, source, measures, rule, presets, precondition)
+
+    def measure(self, id: str, value: float, precondition: float = math.nan) -> None:
+        """Give the number that decides claim `id`. Raises UsageError for one not registered."""
+        if id not in self.claims:
+            raise UsageError(f"Claim {id!r} was never registered.", "", "Use run.claim first.")
+        self.measured[id] = {"value": float(value), "precondition": float(precondition)}
+
+    def verdicts(self) -> dict[str, claims.Verdict]:
+        """The verdict on each claim, pooled over the finished runs that differ in the seed."""
+        here = self.record("finished")
+        mine = [r for _, r in records.of_runs(self.folder.parent.parent) if r]
+        return records.verdicts(records.pooled(here, [*records.shipped(), *mine]))
+
+    def score(self, row: str, measures: Mapping[str, float]) -> None:
+        """Add a row to the chapter's table: measure -> accuracy between 0 and 1."""
+        self.scores[row] = {key: float(value) for key, value in measures.items()}
+
+    def controls(self, make_encoder: Any, train: Any, test: Any, augment: Any = None) -> None:
+        """Add the rows every method is held against: chance, raw pixels, a random encoder and,
+        with `augment` and the setting `supervised_epochs`, the same net trained with labels."""
+        if train.labels is None or test.labels is None:
+            return
+        found = control_scores(
+            make_encoder, self.streams, train, test, prepare=self.prepare, augment=augment,
+            epochs=getattr(self.settings, "supervised_epochs", 0), device=self.device,
+        )
+        for row, measures in found.items():
+            self.score(row, measures)
+
+    def judge(self, row: str, encoder: nn.Module, train: Any, test: Any) -> dict[str, float]:
+        """Add an encoder's row: kNN and linear probe on frozen features, RankMe of them.
+
+        Without labels the probes are left out, and that is said.
+        """
+        bank = features(encoder, train, prepare=self.prepare)
+        measures = {"rank": rankme(bank)}
+        if train.labels is None or test.labels is None:
+            print(f"{row}: no labels in {train.name}, so kNN and linear probe are left out")
+        else:
+            queries = features(encoder, test, prepare=self.prepare)
+            measures |= scores(bank, train.labels, queries, test.labels)
+        self.score(row, measures)
+        return self.scores[row]
+
+    def encoder(self, chapter: str = "") -> tuple[nn.Module, Any]:
+        """(encoder, prepare) of this run, else of the chapter's latest finished run."""
+        here = (self.folder / "encoder.json").is_file() and not chapter
+        return encoders.load_encoder(self.folder if here else chapter or self.chapter)
+
+    def save_encoder(self, encoder: nn.Module, trained_on: Any) -> None:
+        """Write encoder.safetensors and encoder.json, which `load_encoder` reads."""
+        encoders.save_encoder(self.folder, encoder, trained_on, self.chapter)
+
+    # -- record ------------------------------------------------------------------------------
+
+    def record(self, status: str) -> dict[str, Any]:
+        """The record as it stands."""
+        decided = {
+            key: {"claim": claim.as_dict(), **_finite(self.measured.get(key, {}))}
+            for key, claim in self.claims.items()
+        }
+        return {
+            "schema": records.SCHEMA, "chapter": self.chapter, "status": status,
+            "code": records.code(), "preset": self.settings.preset, "seed": self.seed,
+            "parameters": dict(sorted(vars(self.settings).items())), "data": self.data,
+            "device": {**device.describe(self.device), "precision": self.precision},
+            "versions": records.versions(),
+            "started": self.started,
+            "seconds": {"wall": round(time.monotonic() - self.began, 2),
+                        "cpu": round(time.process_time() - self.cpu_began, 2)},
+            "trainings": self.trainings, "scores": self.scores, "diagnostics": self.diagnostics,
+            "claims": decided, "tried": self.tried,
+            "trained_with": "reference" if exercises.fallbacks() else "notebook",
+        }
+
+    def _write(self, status: str) -> None:
+        records.write(self.folder, self.record(status))
+
+    def finish(self) -> None:
+        """Write the record of a finished run and free its folder."""
+        self._write("finished")
+        self._lock.release()
+        undecided = [k for k in self.claims if k not in self.measured]
+        print(f"{self.chapter}: finished; the record holds {len(self.scores)} rows of scores, "
+              f"{len(self.measured)} measured claims and {len(undecided)} not measured here")
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no nan: what is not a finite number becomes null."""
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}

@@ -1,0 +1,109 @@
+"""State on disk: the resumable checkpoint of a training and the weights of a finished one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sslbook import files
+from sslbook.errors import UserError
+from sslbook.training.history import History
+
+
+class Store:
+    """The folder of one named training.
+
+    fingerprint: what was trained. checkpoint.pt: while it runs. model.safetensors, snapshots.npz
+    and, last, history.json: when it finished. Every file is published whole.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def claim(self, digest: str) -> bool:
+        """Take the folder for a training; True when another one was put aside for it."""
+        mark = self.folder / "fingerprint"
+        changed = mark.exists() and mark.read_text() != digest
+        if changed:
+            numbers = range(1, 10**6)
+            names = (self.folder.with_name(f"{self.folder.name}.{i}") for i in numbers)
+            self.folder.rename(next(name for name in names if not name.exists()))
+        if changed or not mark.exists():
+            files.write_text(mark, digest)
+        return changed
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "history.json").exists()
+
+    def load(self, module: nn.Module) -> History:
+        """The history and, into `module`, the weights of a finished training."""
+        load_weights(self.folder / "model.safetensors", module)
+        return History.load(self.folder)
+
+    def finish(self, module: nn.Module, history: History) -> None:
+        """Publish the weights, then the history: where history.json lies, all is there."""
+        save_weights(self.folder / "model.safetensors", module)
+        history.save(self.folder)
+        (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+    def save(self, parts: dict[str, Any], history: History, **values: Any) -> None:
+        """A resumable checkpoint. parts: objects with a state_dict; values: plain ones."""
+        state = {
+            "parts": {key: part.state_dict() for key, part in parts.items()},
+            "history": history.summary(),
+            "snapshots": {
+                key: [torch.from_numpy(array.copy()) for array in arrays]
+                for key, arrays in history.snapshots.items()
+            },
+            "values": values,
+        }
+        with files.publish(self.folder / "checkpoint.pt") as temporary:
+            torch.save(state, temporary)
+
+    def resume(self, parts: dict[str, Any]) -> tuple[History, dict[str, Any]] | None:
+        """Load a checkpoint into `parts`; None where there is none. UserError when damaged."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return None
+        state = read_checkpoint(path)
+        for key, part in parts.items():
+            part.load_state_dict(state["parts"][key])
+        history = History(**state["history"])
+        history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
+        return history, state["values"]
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint. Raises UserError when it is damaged; no code in it is ever run."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged bytes
+        raise UserError(
+            f"The checkpoint {path.name} is damaged ({type(error).__name__}).",
+            "It was not used.",
+            "Delete it and run again; the training starts from its beginning.",
+        ) from error
+
+
+def save_weights(path: Path, module: nn.Module) -> None:
+    """Write a module's state as safetensors in one step."""
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
+    with files.publish(path) as temporary:
+        save_file(state, temporary)
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Read safetensors into a module. Raises UserError when file and module do not fit."""
+    try:
+        module.load_state_dict(load_file(path))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"The weights {path.name} cannot be loaded: {reason}", "Nothing was changed."
+        ) from error

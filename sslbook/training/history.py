@@ -1,0 +1,111 @@
+"""What a training leaves behind: its rows, its snapshots and the trained module."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from sslbook import files
+
+_COLUMNS = 8
+_ROWS = 11  # and the header
+
+
+@dataclass
+class History:
+    """The course of one training.
+
+    rows: dicts with `step` (updates done), `epoch`, `loss` (mean since the row before), `lr` and
+    what the probe measured. snapshots: arrays that the probe returned, by name, with their steps.
+    module: the trained module, in eval mode. seconds: of the updates alone; probe_seconds: of
+    the probes.
+    """
+
+    name: str
+    steps: int = 0
+    batch_size: int = 0
+    steps_per_epoch: int = 1
+    rows: list[dict[str, float]] = field(default_factory=list)
+    snapshots: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    snapshot_steps: dict[str, list[int]] = field(default_factory=dict)
+    seconds: float = 0.0
+    probe_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    status: str = "running"
+    module: nn.Module | None = None
+
+    @property
+    def samples_per_second(self) -> float:
+        """Source samples (not views) that a second of training takes in."""
+        done = self.rows[-1]["step"] if self.rows else 0
+        return done * self.batch_size / self.seconds if self.seconds else math.nan
+
+    def column(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """(steps, values) of the rows that have `key`."""
+        rows = [row for row in self.rows if key in row]
+        return np.array([r["step"] for r in rows]), np.array([r[key] for r in rows])
+
+    def last(self, key: str) -> float:
+        """The newest value of `key`. Raises KeyError where no row has it."""
+        for row in reversed(self.rows):
+            if key in row:
+                return row[key]
+        raise KeyError(key)
+
+    def add(self, row: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
+        self.rows.append(row)
+        for key, array in arrays.items():
+            self.snapshots.setdefault(key, []).append(array)
+            self.snapshot_steps.setdefault(key, []).append(int(row["step"]))
+
+    def summary(self) -> dict[str, Any]:
+        """The plain values of a history, as they go into records and checkpoints."""
+        skip = {"module", "snapshots"}
+        return {k: v for k, v in vars(self).items() if k not in skip}
+
+    def save(self, folder: Path) -> None:
+        """Write snapshots first and history.json last: where it lies, all is whole."""
+        with files.publish(folder / "snapshots.npz") as path, open(path, "wb") as file:
+            np.savez(file, **{k: np.stack(v) for k, v in self.snapshots.items()})
+        files.write_json(folder / "history.json", self.summary())
+
+    @classmethod
+    def load(cls, folder: Path) -> History:
+        history = cls(**json.loads((folder / "history.json").read_text(encoding="utf-8")))
+        with np.load(folder / "snapshots.npz", allow_pickle=False) as stored:
+            history.snapshots = {key: list(stored[key]) for key in stored.files}
+        return history
+
+
+class Log:
+    """Prints rows as they come: at most 12 lines of 80 columns, whatever the training's length.
+
+    marks: the steps at which rows come, ascending.
+    """
+
+    def __init__(self, marks: list[int]):
+        chosen = np.linspace(0, len(marks) - 1, min(_ROWS, len(marks))).round().astype(int)
+        self.shown = {marks[i] for i in chosen}
+        self.keys: list[str] = []
+
+    def print(self, row: dict[str, float]) -> None:
+        if row["step"] not in self.shown:
+            return
+        if not self.keys:
+            self.keys = list(dict.fromkeys(("step", "epoch", "loss", *row)))[:_COLUMNS]
+            print("".join(f"{key:>10}" for key in self.keys))
+        print("".join(f"{_short(key, row.get(key)):>10}" for key in self.keys), flush=True)
+
+
+def _short(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if key == "step":
+        return str(int(value))
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"

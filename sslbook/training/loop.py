@@ -1,0 +1,241 @@
+"""The one pretraining loop of the book."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslbook.errors import UserError
+from sslbook.training import precision
+from sslbook.training.checkpoints import Store
+from sslbook.training.fingerprint import fingerprint
+from sslbook.training.history import History, Log
+from sslbook.training.interrupts import deferred
+from sslbook.training.optim import Recipe
+from sslbook.training.planning import planned_steps
+from sslbook.training.progress import bar
+from sslbook.training.watch import Watch
+
+_LOOKS = 10  # rows of a log: the start and ten more
+Hook = Callable[[nn.Module, int, int], None]
+Probe = Callable[[nn.Module, int], dict[str, Any]]
+
+
+def train(
+    run: Any,
+    module: nn.Module | Callable[[], nn.Module],
+    batches: Any,
+    *,
+    name: str,
+    loss: Callable[..., Tensor],
+    after_step: Iterable[Hook] = (),
+    probe: Probe | None = None,
+    probe_every: int = 0,
+    steps: int = 0,
+    recipe: Recipe | None = None,
+    allow_collapse: bool = False,
+) -> History:
+    """Train a module and return its History; a training of this name that finished is loaded.
+
+    run: the run (seed, device, settings, folder). module: a factory without arguments, called
+    under the run's own seed, or a fresh module. `module(batch, loss)` returns a dict with "loss"
+    (scalar) and, where it has them, "z" (B, D), the embeddings that collapse is looked for in.
+    batches: `batches(step)` gives a batch, `len(batches)` the steps of an epoch.
+    name: unique in the run. loss: the function that `module` is given, called in float32.
+    after_step: hooks `hook(module, step, steps)`, such as an EMA update.
+    probe: `probe(module, step)` returns numbers (columns of the log) and arrays (snapshots);
+    it is asked before the first step, every `probe_every` epochs (0: ten times) and at the end.
+    steps: 0 takes them from the settings (epochs, max_steps, minutes). recipe: default, the
+    settings'. Raises UserError on NaN, on collapse (unless allowed) and for a used module.
+    """
+    trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, recipe, allow_collapse)
+    return trainer.run_all(module, steps, probe_every)
+
+
+class _Trainer:
+    """One call of `train`; holds what its parts share."""
+
+    def __init__(self, run, batches, name, loss, hooks, probe, recipe, allow_collapse):
+        self.run, self.batches, self.name, self.hooks, self.probe = run, batches, name, hooks, probe
+        self.recipe = recipe or Recipe.of(run.settings)
+        self.loss, self.allow_collapse = loss, allow_collapse
+        self.streams = run.streams.child(name)
+        self.store = Store(run.folder / "train" / name)
+        self.watch = Watch(name, allow_collapse)
+        self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
+        self.step = self.total = self.kept = 0
+        self.recent: list[Tensor] = []
+
+    def run_all(self, module: nn.Module | Callable, steps: int, probe_every: int) -> History:
+        factory = None if isinstance(module, nn.Module) else module
+        digest = fingerprint(
+            factory, self.loss, list(self.hooks), self.recipe.as_dict(), self.run.seed,
+            [steps, self.batches.batch_size, len(self.batches), self.allow_collapse],
+        )
+        if self.store.claim(digest):
+            print(f"{self.name}: its code or settings changed, so it is trained again.")
+        self.module = self._fresh(module)
+        if self.store.finished:
+            return self._load()
+        self._prepare()
+        self._resume(steps)
+        with self.streams.seeded("loop"), deferred() as self.interrupts:
+            self._loop(self._marks(probe_every))
+        return self._finish()
+
+    def _fresh(self, module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
+        if not isinstance(module, nn.Module):
+            with self.streams.seeded("init"):
+                module = module()
+        if getattr(module, "_sslbook_trained", None):
+            raise UserError(
+                f"This module was already trained as {module._sslbook_trained!r}.",
+                "It was not trained further.",
+                "Give `train` a function that makes a new one.",
+            )
+        module._sslbook_trained = self.name
+        return module
+
+    def _load(self) -> History:
+        self.history = self.store.load(self.module)
+        print(f"{self.name}: finished earlier in this run; loaded, not trained again.")
+        return self._hand_over()
+
+    def _prepare(self) -> None:
+        device = self.run.device
+        self.module.to(device, memory_format=torch.channels_last).train()
+        self.optimizer = self.recipe.build(self.module)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.run.precision == "fp16")
+        self.loss32 = precision.in_float32(self.loss, device)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {"module": self.module, "optimizer": self.optimizer, "scaler": self.scaler}
+
+    def _resume(self, steps: int) -> None:
+        """Continue from a checkpoint where there is one, else plan the steps."""
+        found = self.store.resume(self._parts)
+        if found is None:
+            self.total = steps or planned_steps(self)
+            self.history.steps = self.total
+            count = getattr(self.batches, "count", self.batches.batch_size)
+            print(f"{self.name}: {self.total} steps of {self.batches.batch_size} "
+                  f"from {count:,} samples ({self.total / len(self.batches):.3g} epochs)")
+            return
+        self.history, values = found
+        self.step = self.kept = values["step"]
+        self.total, self.watch.strikes = values["total"], values["strikes"]
+        print(f"{self.name}: resumed at step {self.step} of {self.total}")
+
+    def _marks(self, probe_every: int) -> set[int]:
+        """The numbers of updates after which a row is written and the probe is asked."""
+        if probe_every:
+            return {*range(0, self.total, probe_every * len(self.batches)), self.total}
+        return {round(self.total * i / _LOOKS) for i in range(_LOOKS + 1)}
+
+    def _loop(self, marks: set[int]) -> None:
+        self.log = Log(sorted(marks))
+        every = max(1, self.total // 100)
+        pause = 60 * getattr(self.run.settings, "checkpoint_minutes", 5.0)
+        saved = time.monotonic()
+        if self.step == 0:
+            self._row({})
+        with bar(self.name, self.step, self.total) as advance:
+            while self.step < self.total:
+                began = time.perf_counter()
+                out = self.update(self.step, self.total)
+                self.step += 1
+                marked = self.step in marks
+                health = self._look(out) if marked or self.step % every == 0 else {}
+                self.history.seconds += time.perf_counter() - began
+                if marked:
+                    self._row(health)
+                if marked or self.interrupts.asked or time.monotonic() - saved > pause:
+                    self._checkpoint()
+                    saved = time.monotonic()
+                if self.interrupts.asked:
+                    print(f"{self.name}: interrupted at step {self.step}; it can be resumed.")
+                    raise KeyboardInterrupt
+                advance(1)
+
+    def update(self, step: int, steps: int) -> dict[str, Any]:
+        """One step: batch, forward, backward, optimiser, hooks. Returns what the module did."""
+        torch.manual_seed(self.streams.number("module", step))  # `seeded` puts it back later
+        batch = precision.to_layout(self.batches(step), self.run.device)
+        rate = self.recipe.rate(step, steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with precision.autocast(self.run.device, self.run.precision):
+            out = self.module(batch, self.loss32)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(out["loss"]).backward()
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        for hook in self.hooks:
+            hook(self.module, step, steps)
+        self.recent.append(out["loss"].detach())
+        return out
+
+    def _look(self, out: dict[str, Any]) -> dict[str, float]:
+        """Bring the losses since the last look to the host: the loop's only synchronisation."""
+        losses = torch.stack(self.recent).float().cpu()
+        self.recent.clear()
+        health = self.watch.look(losses, out.get("z"), self.step, self.kept)
+        extra = {k: _float(v) for k, v in out.items() if k not in ("loss", "z") and _number(v)}
+        values = {"loss": losses.mean().item(), **extra, **health}
+        rate = self.recipe.rate(self.step - 1, self.total)
+        self.run.log({"training": self.name, "step": self.step, "lr": rate, **values})
+        return values
+
+    def _row(self, values: dict[str, float]) -> None:
+        """Ask the probe, keep a row of the log."""
+        row = {"step": self.step, "epoch": self.step / len(self.batches), **values}
+        arrays: dict[str, np.ndarray] = {}
+        if self.probe is not None:
+            began = time.perf_counter()
+            self.module.eval()
+            measured = self.probe(self.module, self.step)
+            self.module.train()
+            row |= {k: _float(v) for k, v in measured.items() if _number(v)}
+            arrays = {k: _array(v) for k, v in measured.items() if not _number(v)}
+            self.history.probe_seconds += time.perf_counter() - began
+            self.run.log({"training": self.name, "probe": True, **row})
+        self.history.add(row, arrays)
+        self.log.print(row)
+
+    def _checkpoint(self) -> None:
+        values = {"step": self.step, "total": self.total, "strikes": self.watch.strikes}
+        self.store.save(self._parts, self.history, **values)
+        self.kept = self.step
+
+    def _finish(self) -> History:
+        self.history.status = "finished"
+        if self.run.device.type == "cuda":
+            self.history.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
+        self.store.finish(self.module, self.history)
+        return self._hand_over()
+
+    def _hand_over(self) -> History:
+        self.history.module = self.module.to(self.run.device).eval()
+        self.run.note_training(self.history)
+        return self.history
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
+
+
+def _float(value: Any) -> float:
+    return value.item() if isinstance(value, Tensor) else float(value)
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)

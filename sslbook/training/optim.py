@@ -1,0 +1,69 @@
+"""The recipe of a training: optimiser, learning rate schedule, clipping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslbook.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How weights are moved.
+
+    optimizer: "adamw", "sgd" or "lars" (timm's Lars). lr: peak learning rate. weight_decay: not
+    applied to biases and norms. momentum: of SGD and LARS. warmup: share of the steps in which
+    the rate rises linearly; after it a half cosine down to lr * final. clip: largest norm of the
+    gradient, 0 for none.
+    """
+
+    optimizer: str = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    warmup: float = 0.06
+    final: float = 0.0
+    clip: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Any) -> Recipe:
+        """The recipe named by a run's settings; what they leave out keeps its default."""
+        return cls(**{f.name: getattr(settings, f.name) for f in fields(cls)
+                      if hasattr(settings, f.name)})
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser over the trainable parameters. Raises UsageError for an unknown name."""
+        trained = [p for p in module.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
+        if self.optimizer == "adamw":
+            return torch.optim.AdamW(groups, lr=self.lr)
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum)
+        if self.optimizer == "lars":
+            from timm.optim import Lars
+
+            return Lars(groups, lr=self.lr, momentum=self.momentum)
+        raise UsageError(
+            f"Unknown optimizer {self.optimizer!r}.", "", "Known: adamw, sgd, lars."
+        )
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step (0 <= step < steps)."""
+        warm = round(self.warmup * steps)
+        if step < warm:
+            return self.lr * (step + 1) / warm
+        done = (step - warm) / max(1, steps - warm)
+        low = self.lr * self.final
+        return low + (self.lr - low) * (1 + math.cos(math.pi * done)) / 2

@@ -1,0 +1,137 @@
+"""Views of a whole batch at once, from one recipe or one per view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from sslbook.errors import UsageError
+from sslbook.views import checks, render
+from sslbook.views.recipe import NUMBERS, Draw, Recipe
+
+SOURCES = 32  # images per chunk on the CPU: what a core's own cache holds
+
+
+class Augment:
+    """Random views of a batch of images, on the images' device, in float32.
+
+    recipe: one for all views, or a tuple with one per view (their number wins over `views`).
+    mean, std: per channel, in 0-1; what views are normalised by. chunk: images worked on at a
+    time, 0 for 32 on the CPU and all on other devices. It changes nothing but the speed.
+
+    Drawn for every view of every image by itself: crop, flip, whether colours jitter, their
+    factors and the order of the four colour operations, gray, blur and its sigma, solarize.
+    Nothing is shared by a batch. The numbers come from one torch.rand on the CPU, before the
+    work is cut into chunks, so chunk size and device have no part in them.
+
+    With hue="hsv" a view equals torchvision's operations on float images one after the other,
+    each clamped to 0-1. With hue="chroma" brightness, contrast, saturation, chroma rotation and
+    gray are composed into one affine map of the pixel, taken at the place of the first, and the
+    blur into the resize; the pixel is clamped once, at the end (before solarize), so colours that
+    leave 0-1 on the way may come back. The mean that contrast blends with is, in both, that of
+    the gray crop after the operations before it.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | Sequence[Recipe],
+        mean: Sequence[float],
+        std: Sequence[float],
+        views: int = 2,
+        *,
+        chunk: int = 0,
+    ):
+        if isinstance(recipe, Recipe):
+            checks.size(views, "views")
+            recipe = (recipe,) * views
+        self.recipes = tuple(recipe)
+        if not self.recipes or not all(isinstance(one, Recipe) for one in self.recipes):
+            raise UsageError("Expected a Recipe, or one Recipe per view.")
+        self.mean, self.std = _statistics(mean, std)
+        if chunk:
+            checks.size(chunk, "chunk")
+        self.chunk = chunk
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Views (B, 3, S, S), normalised, of images (B, 3, H, W), uint8 or float in 0-1.
+
+        generator: on the CPU; advanced by one draw. A wrong shape or type is a UsageError.
+        """
+        return self.apply(images, self.draw(images, generator))
+
+    def pictures(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The same views in 0-1, for drawing."""
+        return self.apply(images, self.draw(images, generator), normalised=False)
+
+    def draw(self, images: Tensor, generator: torch.Generator) -> tuple[Draw, ...]:
+        """The parameters of each view. A Draw can be sliced, for a part of the batch."""
+        checks.images(images, uint8=True)
+        checks.generator(generator)
+        u = torch.rand(len(self.recipes), len(images), NUMBERS, generator=generator)
+        return tuple(
+            recipe.draw(u[view], *images.shape[2:]) for view, recipe in enumerate(self.recipes)
+        )
+
+    def apply(
+        self, images: Tensor, draws: Sequence[Draw], *, normalised: bool = True
+    ) -> tuple[Tensor, ...]:
+        """The views that `draws` describe, in 0-1 if not `normalised`."""
+        checks.images(images, uint8=True)
+        if [len(draw) for draw in draws] != [len(images)] * len(self.recipes):
+            raise UsageError("Expected one draw per view, with one row per image.")
+        mean, std = (self.mean, self.std) if normalised else ((0.0,) * 3, (1.0,) * 3)
+        result: list[Tensor] = [images] * len(draws)
+        with checks.exact(images.device):
+            for recipe in dict.fromkeys(self.recipes):  # views of one recipe are made together
+                views = [i for i, one in enumerate(self.recipes) if one == recipe]
+                make = render.exact if recipe.hue == "hsv" else render.affine
+                draw = Draw(torch.cat([draws[i].table for i in views]))
+                chunk = (self.chunk or SOURCES) * len(views)
+                if images.device.type != "cpu" and not self.chunk:
+                    chunk = len(draw)
+                made = make(images, draw, recipe, chunk, mean, std)
+                for view, x in zip(views, made.chunk(len(views)), strict=True):
+                    result[view] = x
+        return tuple(result)
+
+
+def _statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[tuple, tuple]:
+    """Mean and std as three floats each, std above 0."""
+    mean, std = tuple(map(float, mean)), tuple(map(float, std))
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise UsageError(
+            f"Expected mean and std with three channels and std above 0, got {mean} and {std}.",
+            todo="They are in 0-1: dataset.mean and dataset.std.",
+        )
+    return mean, std
+
+
+def normalise(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(x - mean) / std per channel, for x (B, 3, H, W) in 0-1."""
+    checks.images(x)
+    mean, std = _statistics(mean, std)
+    return (x - x.new_tensor(mean)[:, None, None]) / x.new_tensor(std)[:, None, None]
+
+
+def prepare(images: Tensor, size: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """The deterministic view for evaluation, (B, 3, size, size), float32.
+
+    images: (B, 3, H, W), uint8 or float in 0-1. Resized (bilinear, antialiased) until the
+    shorter side is `size`, the centre cut, normalised; as torchvision's Resize and CenterCrop.
+    """
+    checks.images(images, uint8=True)
+    checks.size(size)
+    mean, std = _statistics(mean, std)
+    height, width = images.shape[2:]
+    x = images.to(torch.float32)
+    if not images.is_floating_point():
+        x = x / 255
+    short = min(height, width)
+    tall, wide = int(size * height / short), int(size * width / short)
+    if (tall, wide) != (height, width):
+        x = interpolate(x, (tall, wide), mode="bilinear", antialias=True, align_corners=False)
+    top, left = round((tall - size) / 2), round((wide - size) / 2)
+    return normalise(x[:, :, top : top + size, left : left + size], mean, std)

@@ -1,0 +1,97 @@
+"""Colour operations in place on (B, 3, H, W) float images in 0-1, one parameter per sample.
+
+Written for few passes over memory and few kernel launches; `functional.py` wraps them into
+functions that leave their input alone and check it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import torch
+from torch import Tensor
+
+LUMA = (0.2989, 0.587, 0.114)  # the weights torchvision's rgb_to_grayscale uses
+# NTSC's luma and two chroma axes (FCC 1953), as rows: YIQ = matrix @ RGB.
+YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+
+
+def per_image(value: Tensor) -> Tensor:
+    """(B,) as (B, 1, 1, 1), one number per image."""
+    return value[:, None, None, None]
+
+
+def luma(x: Tensor) -> Tensor:
+    """The gray image (B, 1, H, W) of x (B, 3, H, W)."""
+    weights = x.new_tensor(LUMA).expand(len(x), 1, 3)
+    return torch.bmm(weights, x.flatten(2)).view(-1, 1, *x.shape[2:])
+
+
+def blend_(
+    x: Tensor, factor: Tensor, own: Tensor | None = None, mean: Tensor | None = None
+) -> Tensor:
+    """x <- clamp(factor * x + own * gray + mean * average(gray)), gray being x's own, in place.
+
+    Brightness is (f, 0, 0), saturation (f, 1 - f, 0) and contrast (f, 0, 1 - f): one formula for
+    the three lets every sample of a batch have its own operation. Parameters: (B, 1, 1, 1).
+    """
+    other = None
+    if own is not None or mean is not None:
+        other = gray = luma(x)
+        if mean is not None:
+            other = gray.mean((2, 3), keepdim=True).mul_(mean)
+        if own is not None:
+            other = gray.mul_(own) if mean is None else gray.mul_(own).add_(other)
+    x.mul_(factor)
+    return (x if other is None else x.add_(other)).clamp_(0, 1)
+
+
+def hue_offsets(shift: Tensor) -> Tensor:
+    """shift (B,) in turns -> (B, 3, 1, 1): what shift_hue_ adds to a hue for each channel.
+
+    In sixths of a turn, less the channel's own hue (0, 2, 4), wrapped to within +-3.
+    """
+    offset = 6 * shift[:, None] - torch.tensor((0, 2, 4), device=shift.device)
+    return (offset - 6 * torch.round(offset / 6))[:, :, None, None]
+
+
+def shift_hue_(x: Tensor, offsets: Tensor) -> Tensor:
+    """Shift the hue of the HSV hexcone, in place, without case distinctions.
+
+    With h the hue in sixths of a turn, in (-3, 3]: |h| = 2 + (g + b - r - max) / chroma, and its
+    sign is that of g - b. A channel's new value is min + chroma * clamp(2 - d, 0, 1), where d is
+    the distance on the circle from the new hue to the channel's own.
+    """
+    red, green, blue = x.split(1, 1)
+    high, low = x.amax(1, keepdim=True), x.amin(1, keepdim=True)
+    hue = torch.add(green, blue).sub_(red).sub_(high)
+    chroma = high.sub_(low).clamp_min_(1e-12)  # a gray pixel has none: any hue will do
+    hue.div_(chroma).add_(2).copysign_(green - blue)
+    base = low.sub_(chroma)
+    # Hue + offset is within +-6, where d = 3 - ||hue + offset| - 3| needs no modulo, and
+    # clamp(2 - d, 0, 1) = clamp(3 - d, 1, 2) - 1.
+    torch.add(hue, offsets, out=x)
+    return x.abs_().sub_(3).abs_().clamp_(1, 2).mul_(chroma).add_(base)
+
+
+@cache
+def _chroma_parts() -> tuple[Tensor, Tensor, Tensor]:
+    """(3, 3) parts of a chroma turn: matrix = still + cos * along + sin * across."""
+    to_yiq = torch.tensor(YIQ, dtype=torch.float64)
+    back = torch.linalg.inv(to_yiq)
+    keep, plane, quarter = torch.zeros(3, 3, 3, dtype=torch.float64)
+    keep[0, 0] = 1
+    plane[1, 1] = plane[2, 2] = 1
+    quarter[1, 2], quarter[2, 1] = 1, -1
+    return tuple(back @ part @ to_yiq for part in (keep, plane, quarter))
+
+
+def chroma_matrix(turns: Tensor) -> Tensor:
+    """(B, 3, 3): a rotation by `turns` (B,) of the plane of I and Q that keeps the luma Y.
+
+    The sense is that of the HSV hue: a positive turn leads from red towards yellow.
+    """
+    still, along, across = (part.to(turns) for part in _chroma_parts())
+    angle = (2 * math.pi * turns)[:, None, None]
+    return still + torch.cos(angle) * along + torch.sin(angle) * across

@@ -1,0 +1,164 @@
+"""How views are made from a draw: operation by operation, or as three products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sslbook.views import colour, resample
+from sslbook.views.recipe import CONTRAST, HUE, SATURATION, Draw, Recipe
+
+
+class _Crops:
+    """The crops of a draw, made part by part."""
+
+    def __init__(self, images: Tensor, rows: Tensor, draw: Draw, size: int):
+        device = images.device
+        top, left, height, width = draw.boxes.unbind(1)
+        self.images, self.source = images, (rows % len(images)).to(device)
+        self.down = resample.Axis.of(top, height, images.shape[2], size).to(device)
+        self.across = resample.Axis.of(left, width, images.shape[3], size, draw.flip).to(device)
+
+    def __getitem__(self, part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Source images as float, and the weights of rows (which scale bytes) and columns."""
+        x = self.images.index_select(0, self.source[part])
+        down, across = self.down.weights(part), self.across.weights(part)
+        if not x.is_floating_point():
+            down.div_(255)
+        return x.to(torch.float32), down, across
+
+
+def exact(
+    images: Tensor, draw: Draw, recipe: Recipe, chunk: int, mean: Sequence, std: Sequence
+) -> Tensor:
+    """Views by one operation after the other.
+
+    Views are worked on in the order of the place at which their hue is shifted, so that those
+    that shift it at one place lie side by side and no view is computed twice.
+    """
+    device = images.device
+    jittered = draw.jitter & (max(recipe.jitter) > 0)
+    place = torch.where(jittered, (draw.order == HUE).int().argmax(1), 4)
+    blurred = draw.sigma > 0
+    # Blurred ones last in even groups and first in odd ones: fewer, longer runs of them.
+    rows = torch.argsort(2 * place + (blurred ^ (place % 2 == 1)), stable=True)
+    draw, place, blurred = draw[rows], place[rows].tolist(), blurred[rows].tolist()
+    crops, rows = _Crops(images, rows, draw, recipe.size), rows.to(device)
+    slots, offsets = _slots(draw).to(device), colour.hue_offsets(draw.hue).to(device)
+    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
+    result = torch.empty(len(draw), 3, recipe.size, recipe.size, device=device)
+    work = torch.empty(min(chunk, len(draw)), *result.shape[1:], device=device)
+    for part in _parts(len(draw), chunk):
+        x = resample.apply(*crops[part], out=work[: part.stop - part.start])
+        _jitter_(x, place[part], slots[:, :, part], offsets[part], bool(recipe.jitter[HUE]))
+        gray = draw.gray[part].nonzero()[:, 0].to(device)
+        if len(gray):
+            x.index_copy_(0, gray, colour.luma(x.index_select(0, gray)).expand(-1, 3, -1, -1))
+        for run in _runs(blurred[part]):
+            weights = blur.weights(slice(part.start + run.start, part.start + run.stop))
+            resample.apply(x[run], weights, weights, out=x[run])
+        _finish_(x, draw.solarize[part], mean, std)
+        result.index_copy_(0, rows[part], x)
+    return result
+
+
+def _jitter_(x: Tensor, place: list[int], slots: Tensor, offsets: Tensor, shifts: bool) -> None:
+    """Colour jitter in place; place: where the hue comes in the order (0-3), 4 for no jitter."""
+    busy = sum(one < 4 for one in place)  # these come first
+    for slot in range(4):
+        for run in _runs([shifts and one == slot for one in place]):
+            colour.shift_hue_(x[run], offsets[run])
+        if slot < 3 and busy:
+            colour.blend_(x[:busy], *slots[slot, :, :busy])
+
+
+def _slots(draw: Draw) -> Tensor:
+    """(3, 3, n, 1, 1, 1): for the 1st, 2nd, 3rd operation but hue, what colour.blend_ takes."""
+    operation = draw.order[draw.order != HUE].view(-1, 3)
+    factor = draw.factors.gather(1, operation)
+    own, mean = (1 - factor) * (operation == SATURATION), (1 - factor) * (operation == CONTRAST)
+    return torch.stack((factor, own, mean)).permute(2, 0, 1)[..., None, None, None].contiguous()
+
+
+def affine(
+    images: Tensor, draw: Draw, recipe: Recipe, chunk: int, mean: Sequence, std: Sequence
+) -> Tensor:
+    """Views by three products: rows and columns with the blur in them, then colours."""
+    device = images.device
+    result = torch.empty(len(draw), 3, recipe.size**2, device=device)
+    crops = _Crops(images, torch.arange(len(draw)), draw, recipe.size)
+    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
+    inside = ((0.0,) * 3, (1.0,) * 3) if recipe.solarize else (mean, std)
+    shift, scale = (torch.tensor(one)[:, None] for one in inside)
+    gains, means = colour_maps(draw)
+    gains, means, bias = ((one / scale).to(device) for one in (gains, means, -shift))
+    for part in _parts(len(draw), chunk):
+        x, down, across = crops[part]
+        add = torch.baddbmm(bias, means[part], _average(x, down, across))
+        run = (draw.sigma[part] > 0).nonzero()[:, 0].to(device)
+        if len(run):
+            weights = blur.weights(run + part.start)
+            down.index_copy_(0, run, torch.bmm(weights, down.index_select(0, run)))
+            across.index_copy_(0, run, torch.bmm(weights, across.index_select(0, run)))
+        pixels = resample.apply(x, down, across).flatten(2)
+        view = torch.baddbmm(add, gains[part], pixels, out=result[part])
+        for channel, (low, unit) in enumerate(zip(*inside, strict=True)):
+            view[:, channel].clamp_((0 - low) / unit, (1 - low) / unit)
+        if recipe.solarize:
+            _finish_(view.unflatten(2, (recipe.size, -1)), draw.solarize[part], mean, std)
+    return result.unflatten(2, (recipe.size, -1))
+
+
+def _average(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Mean colour (n, 3, 1) of the crops without making them."""
+    columns = torch.bmm(x.view(len(x), -1, x.shape[3]), across.mean(1)[:, :, None])
+    return torch.bmm(columns.view(len(x), 3, -1), down.mean(1)[:, :, None])
+
+
+def colour_maps(draw: Draw) -> tuple[Tensor, Tensor]:
+    """Matrices (n, 3, 3) of pixel and of mean colour: new pixel = first @ pixel + second @ mean.
+
+    An operation turns a pixel p of an image with mean m into L p + k G m, where G takes the gray;
+    the mean itself goes the same way, which gives the recursion below.
+    """
+    one = torch.eye(3)
+    gray = torch.tensor(colour.LUMA).expand(3, 3)
+    bright, contrast, saturation = draw.factors[:, :, None, None].unbind(1)
+    steps = (bright * one, contrast * one, saturation * one + (1 - saturation) * gray)
+    steps = torch.stack((*steps, colour.chroma_matrix(draw.hue)), 1)  # (n, 4, 3, 3)
+    steps = steps.gather(1, draw.order[:, :, None, None].expand_as(steps))
+    blend = (1 - contrast) * (draw.order == CONTRAST)[:, :, None]  # (n, 4, 1)
+    pixel, mean = one.expand(len(draw), 3, 3), torch.zeros(len(draw), 3, 3)
+    for slot in range(4):
+        step, weight = steps[:, slot], blend[:, slot, :, None]
+        mean = step @ mean + weight * (gray @ (pixel + mean))
+        pixel = step @ pixel
+    to_gray = draw.gray[:, None, None]
+    return torch.where(to_gray, gray @ pixel, pixel), torch.where(to_gray, gray @ mean, mean)
+
+
+def _finish_(x: Tensor, solarized: Tensor, mean: Sequence, std: Sequence) -> None:
+    """Solarize the flagged views and normalise all of them, in place."""
+    rows = solarized.nonzero()[:, 0].to(x.device)
+    if len(rows):
+        some = x.index_select(0, rows)
+        x.index_copy_(0, rows, torch.where(some >= 0.5, 1 - some, some))
+    if any(mean) or set(std) != {1.0}:
+        x.sub_(x.new_tensor(mean)[:, None, None]).div_(x.new_tensor(std)[:, None, None])
+
+
+def _parts(n: int, chunk: int) -> Iterator[slice]:
+    return (slice(start, min(start + chunk, n)) for start in range(0, n, chunk))
+
+
+def _runs(flags: list[bool]) -> Iterator[slice]:
+    """The stretches of True."""
+    start = None
+    for i, flag in enumerate([*flags, False]):
+        if flag and start is None:
+            start = i
+        elif not flag and start is not None:
+            yield slice(start, i)
+            start = None

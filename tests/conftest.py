@@ -1,0 +1,53 @@
+"""What tests share: a small run on the CPU in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and caches of a test never touch the checkout; the network is never asked."""
+    monkeypatch.setenv("SSLBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SSLBOOK_OFFLINE", "1")
+    monkeypatch.setenv("SSLBOOK_HEADLESS", "1")
+    for name in ("SSLBOOK_PRESET", "SSLBOOK_STRICT", "SSLBOOK_RUN_FOLDER", "SSLBOOK_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class SmallRun:
+    """What `train` asks of a run, without a chapter around it."""
+
+    def __init__(self, folder: Path, seed: int = 0, **settings: object):
+        import torch
+
+        from sslbook.streams import Streams
+
+        self.folder, self.seed = folder, seed
+        self.settings = SimpleNamespace(**{"lr": 1e-2, "epochs": 1, **settings})
+        self.streams, self.device = Streams(seed, "test"), torch.device("cpu")
+        self.precision = "float32"
+        self.logged: list[dict] = []
+        self.trainings: list[object] = []
+
+    def log(self, row: dict) -> None:
+        self.logged.append(row)
+
+    def note_training(self, history: object) -> None:
+        self.trainings.append(history)
+
+
+@pytest.fixture
+def small_run(tmp_path: Path):
+    """A function that makes a SmallRun: small_run(seed=0, epochs=3, ...)."""
+
+    def make(seed: int = 0, place: str = "run", **settings: object) -> SmallRun:
+        return SmallRun(tmp_path / place, seed, **settings)
+
+    return make

@@ -1,0 +1,612 @@
+"""The contract: valid notebooks pass, and for every rule a broken one shows that the rule bites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import notebook_factory as factory
+import pytest
+
+from sslbook.errors import UsageError
+from sslbook.nbtools import contract, toc
+from sslbook.nbtools.source import blank, paragraphs, words
+
+Mutation = Callable[[dict[str, Any]], Any]
+WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "Slider()"}
+FORMS = ("long", "short", "study", "guide")
+
+
+def swap(name: str, old: str, new: str) -> Mutation:
+    """Replace text in a cell's source; the text must be there."""
+
+    def mutate(document):
+        one = factory.cell(document, name)
+        assert old in one["source"]
+        one["source"] = one["source"].replace(old, new)
+
+    return mutate
+
+
+def tags(name: str, *new: str) -> Mutation:
+    """Give a cell other tags."""
+    return lambda document: factory.cell(document, name)["metadata"].update(tags=list(new))
+
+
+def drop(*names: str) -> Mutation:
+    """Remove cells."""
+    return lambda document: document.update(
+        cells=[one for one in document["cells"] if one["id"] not in names]
+    )
+
+
+def add(after: str, *new: dict[str, Any]) -> Mutation:
+    """Insert cells after another one, with ids of their own."""
+
+    def mutate(document):
+        names = [one["id"] for one in document["cells"]]
+        place = names.index(after) + 1
+        copies = [json.loads(json.dumps(one)) | {"id": f"new-{i}"} for i, one in enumerate(new)]
+        document["cells"][place:place] = copies
+
+    return mutate
+
+
+def prints(name: str, *outputs: Any) -> Mutation:
+    """Store other outputs in a cell: texts for stdout, or whole outputs."""
+    stored = [factory.stream(out) if isinstance(out, str) else out for out in outputs]
+    return lambda document: factory.cell(document, name).update(outputs=stored)
+
+
+def meta(name: str = "", **values: Any) -> Mutation:
+    """Set metadata of a cell, or of the notebook; None removes a key."""
+
+    def mutate(document):
+        target = (factory.cell(document, name) if name else document)["metadata"]
+        target.update(values)
+        for key in [key for key, value in values.items() if value is None]:
+            del target[key]
+
+    return mutate
+
+
+def both(*mutations: Mutation) -> Mutation:
+    """One mutation after the other."""
+    return lambda document: [mutate(document) for mutate in mutations]
+
+
+def code(source: str, **more: Any) -> dict[str, Any]:
+    return factory.code("new", "", source, **more)
+
+
+def data(**bundle: Any) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": bundle, "metadata": {}}
+
+
+def result(text: str) -> dict[str, Any]:
+    out = {"output_type": "execute_result", "data": {"text/plain": text}, "metadata": {}}
+    return out | {"execution_count": 1}
+
+
+def text(source: str) -> dict[str, Any]:
+    return factory.text("new", "", source)
+
+
+KNOBS = "".join(f"{name}: int = 1  # a knob\n" for name in "ABCD")
+PLOT = code("viz.show(figure)", picture=True)
+LINES = "\n".join("x = 1" for _ in range(34))
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["no"]}
+OWN = "loss=lambda a, b: loss(a, b, LAMBD))"
+SECOND = code('train(run, model, batches, name="second", loss=twin_loss)')
+PARENT = code("from sslbook.methods.simclr import nt_xent_loss\n"
+              'train(run, model, batches, name="parent", loss=nt_xent_loss)')  # fmt: skip
+
+# rule -> (form, mutation, other rules that it cannot help breaking): this rule reports it, and no
+# other than those named.
+BROKEN: dict[str, list[tuple[Any, ...]]] = {
+    # the document
+    "notebook_format": [
+        ("guide", lambda d: d.update(nbformat_minor=4)),
+        ("guide", lambda d: factory.cell(d, "recap").update(surprise=1)),
+    ],
+    "cell_ids": [
+        ("guide", lambda d: factory.cell(d, "recap").update(id="stamp")),
+        ("guide", lambda d: factory.cell(d, "recap").update(id=""), "notebook_format"),
+    ],
+    "kernel": [
+        ("guide", lambda d: d["metadata"]["kernelspec"].update(name="my-env")),
+        ("guide", lambda d: d["metadata"]["language_info"].update(name="julia")),
+    ],
+    "listed_metadata": [
+        ("long", meta(sslbook={"chapter": "twins", "form": "short"})),
+        ("long", meta(sslbook={"chapter": "twin", "form": "long"})),
+        ("long", meta(sslbook={"chapter": "twins", "form": "long", "ref": "v9"})),
+        ("long", meta(sslbook=None)),
+    ],
+    "leftover_metadata": [
+        ("guide", meta(widgets={"state": {}})),
+        ("guide", meta(papermill={"duration": 1})),
+        ("guide", meta("start", execution={"iopub.status.busy": "now"})),
+        ("guide", tags("start", "injected-parameters")),
+    ],
+    # sections
+    "core_sections": [
+        ("short", both(drop("measure-title"), tags("measure"))),
+        ("study", tags("derivation")),
+        ("study", both(tags("train"))),
+    ],
+    "known_sections": [
+        ("long", tags("strip", "sec:aside")),
+        ("short", tags("equation", "sec:equation", "sec:derivation")),
+    ],
+    "section_order": [
+        ("long", both(drop("verdict"), add("claims", factory.code("", "verdict", "1", says="1")))),
+        (
+            "long",
+            add("strip", factory.text("", "claims", "A."), factory.text("", "train", "B.")),
+        ),
+        ("guide", lambda d: d["cells"].insert(0, text("Before it all.")), "one_title"),
+        ("guide", add("stamp", factory.text("x", "after", "The end."))),
+    ],
+    "section_content": [
+        ("long", lambda d: drop("measure")(d)),
+        (
+            "long",
+            lambda d: factory.cell(d, "paper").update(
+                code(f'"""\n{factory.TABLE}\n"""') | {"metadata": {"tags": ["sec:paper"]}}
+            ),
+        ),
+    ],  # fmt: skip
+    "claims_registered": [("study", swap("claims", "run.claim(", "print("))],
+    "departures_table": [("short", swap("paper", "| what | why | effect |", ""))],
+    "recap_loads_encoder": [("long", swap("recap", "load_encoder", "start"))],
+    "stamp_finishes": [
+        ("guide", swap("stamp", "run.finish()", "print(run)")),
+        ("guide", add("start", code("run.finish()"))),
+        ("guide", add("stamp", code("print(1)"))),
+    ],
+    # the card
+    "card_title": [("guide", swap("card", "Twins of a kind", "Something else"))],
+    "card_colab": [
+        ("long", swap("card", "twins.ipynb", "other.ipynb")),
+        ("guide", drop("install")),
+    ],
+    "card_sources": [
+        ("long", swap("card", factory.PAPER, "https://example.org")),
+        ("study", swap("card", ", licence Apache-2.0", "")),
+    ],
+    "card_family": [
+        ("long", swap("card", "family", "kin")),
+        ("short", swap("card", "; 2021", "")),
+    ],
+    "card_needs": [
+        ("guide", swap("card", "needs: [welcome](../start/welcome.ipynb)", "needs: nothing")),
+        ("long", swap("card", "needs", "wants")),
+    ],
+    "card_minutes": [
+        ("guide", swap("card", "30 reading, ", "")),
+        ("guide", swap("card", "minutes", "time")),
+    ],
+    "card_objectives": [
+        ("guide", swap("card", "- train with it\n", "")),
+        ("guide", swap("card", "- train with it", "- train\n- stop\n- look")),
+        ("guide", swap("card", "**Objectives**", "**What for**")),
+    ],
+    "one_tag": [
+        ("guide", swap("install", "git@main", "git@v9")),
+        ("guide", swap("install", "sslbook/sslbook", "someone/sslbook")),
+    ],
+    # limits
+    "cell_count": [
+        ("long", add("strip", *[text("On.")] * 43)),
+        ("short", add("strip", *[text("On.")] * 11)),
+        ("study", add("train", *[text("On.")] * 26)),
+    ],
+    "code_lines": [("long", add("strip", *[code(LINES)] * 9, *[code("x = 1")] * 12))],
+    "word_count": [
+        ("long", add("strip", *[text(("word " * 70 + "\n\n") * 4)] * 10)),
+        ("short", add("strip", *[text(("word " * 70 + "\n\n") * 4)] * 5)),
+    ],
+    "figure_count": [
+        ("long", add("strip", *[PLOT] * 12)),
+        ("short", add("strip", *[PLOT] * 6)),
+    ],
+    "cell_length": [("guide", add("start", code(LINES + "\n\nx = 2\nx = 3")))],
+    "median_cell": [("guide", add("start", *[code("\n".join("x = 1" for _ in range(9)))] * 9))],
+    "file_size": [("guide", prints("start", data(**{"text/html": "x" * 300_000})))],
+    "paragraph_length": [
+        ("guide", add("start", text("word " * 81))),
+        ("guide", add("start", text("- short\n- " + "word " * 81))),
+        ("guide", add("start", text("## Heading\n" + "word " * 81))),
+    ],
+    "log_rows": [
+        ("long", prints("train", "\n".join(["row"] * 17))),
+        ("long", prints("train", "-" * 81)),
+    ],
+    # the prose
+    "one_title": [
+        ("guide", add("card", text("# Another"))),
+        ("guide", swap("card", "# 3", "## 3")),
+    ],
+    "heading_levels": [("guide", add("start", text("#### Deep")))],
+    "no_typed_results": [
+        ("long", add("strip", text("The encoder reaches 73.2 % here."))),
+        ("long", add("measure", text("A gain of 12 percentage points."))),
+        ("study", add("train", text("That is 4.5 points more."))),
+    ],
+    "plain_markdown": [
+        ("guide", add("start", text("Well done \U0001f389"))),
+        ("guide", add("start", text("One.\n\n---\n\nTwo."))),
+        ("guide", add("start", text("<table><tr><td>1</td></tr></table>"))),
+    ],
+    "pictures_by_code": [
+        ("guide", add("start", text("![net](https://example.org/net.png)"))),
+        ("guide", add("start", text('<img src="net.png">'))),
+        (
+            "guide",
+            add(
+                "start",
+                text("![a](attachment:a.png)")
+                | {"attachments": {"a.png": {"image/png": factory.PNG}}},
+            ),
+        ),
+    ],  # fmt: skip
+    # parameters, presets, start
+    "parameters_cell": [
+        ("long", tags("parameters")),
+        ("long", add("start", code("X: int = 1  # knob") | {"metadata": {"tags": ["parameters"]}})),
+        ("long", tags("parameters", "parameters", "sec:setup"), "section_content"),
+        ("long", add("parameters-title", code("x = 1"))),
+    ],
+    "parameters_plain": [
+        ("long", swap("parameters", "LAMBD: float = 5e-3 ", "LAMBD: float = 5 ")),
+        ("long", swap("parameters", "  # weight of the off-diagonal terms", "")),
+        ("long", swap("parameters", "LAMBD: float = 5e-3 ", "LAMBD: float = 1 / 200 ")),
+        ("long", swap("parameters", "LAMBD: float = 5e-3", "print(1)\nLAMBD: float = 5e-3")),
+        ("guide", both(swap("parameters", "LAMBD", "lambd"), swap("start", "LAMBD", "lambd"))),
+        ("guide", swap("parameters", "LAMBD: float = 5e-3 ", "LAMBD: float | None = 5e-3 ")),
+    ],
+    "parameters_standard": [
+        ("long", swap("parameters", "EPOCHS: int = 0", "EPOCHS: int = 3")),
+        ("long", swap("parameters", 'PRESET: str = "auto"', 'PRESET: str = "smoke"')),
+        ("long", swap("parameters", "# check, smoke, lesson, full or auto", "# the preset")),
+        ("guide", swap("parameters", "MINUTES: float = 0.0 ", "MINUTES: int = 0 ")),
+        ("guide", swap("parameters", "SEED: int = 0  # of every random stream\n", "")),
+    ],
+    "parameters_knobs": [
+        ("short", swap("parameters", "STRICT_DIAGONAL: bool = False", "# none: bool")),
+        (
+            "guide",
+            both(
+                swap("parameters", "LAMBD: float", KNOBS + "LAMBD: float"),
+                swap("start", "LAMBD=LAMBD", "LAMBD=LAMBD, A=A, B=B, C=C, D=D"),
+            ),
+        ),
+    ],  # fmt: skip
+    "presets": [
+        ("guide", swap("presets", '"smoke"', '"quick"')),
+        ("guide", swap("presets", 'dict(dataset="shapes", epochs=1)', "1")),
+        ("guide", swap("presets", "PRESETS = {", "PRESETS = other or {")),
+        ("guide", swap("presets", "PRESETS = {", "SIZES = {")),
+    ],
+    "start_call": [
+        ("long", swap("start", "SEED=SEED", "SEED=1")),
+        ("long", swap("start", ", LAMBD=LAMBD", "")),
+        ("long", swap("start", '"twins"', '"twin"')),
+        ("long", swap("start", "PRESETS", "{}")),
+        ("guide", swap("start", "run = ", "it = ")),
+        ("guide", add("start", code(factory.START))),
+    ],
+    "install_guarded": [
+        ("guide", swap("install", 'if "google.colab" in sys.modules:', "if True:")),
+        ("guide", swap("install", "import sys", "import sys\n\nprint(sys.version)")),
+        ("guide", swap("install", "%pip", "pass\nelse:\n    %pip")),
+    ],
+    # code
+    "code_parses": [
+        ("guide", add("start", code("x = = 1"))),
+        ("guide", add("start", code("   \n"))),
+    ],
+    "plain_python": [
+        ("guide", add("start", code("%timeit 1"))),
+        ("guide", add("start", code("!pip install numpy"))),
+        ("guide", add("start", code("%%time\nx = 1"))),
+    ],
+    "no_exit": [
+        ("guide", add("start", code("import sys\nsys.exit(1)"))),
+        ("guide", add("start", code("quit()"))),
+    ],
+    "no_global_random": [
+        ("guide", add("start", code(source)))
+        for source in (
+            "import torch\ntorch.manual_seed(0)",
+            "import torch\nx = torch.randn(2, 2)",
+            "from torch import rand\nx = rand(2)",
+            "import torch\nx = torch.rand_like(y)",
+            "import torch\nx = torch.empty(2).normal_()",
+            "import numpy as np\nnp.random.seed(0)",
+            "import numpy as np\nx = np.random.default_rng().normal()",
+            "import random\nx = random.choice([1])",
+        )
+    ],
+    "no_network": [
+        ("guide", add("start", code("from urllib.request import urlopen"))),
+        ("guide", add("start", code("def get():\n    import requests"))),
+        ("guide", add("start", code("import torch.hub"))),
+    ],
+    "figures_by_show": [("guide", add("start", code("plt.show()")))],
+    # what is trained
+    "pretrain_call": [
+        ("long", swap("train", "pretrain", "main")),
+        ("long", add("strip", code(factory.TRAIN))),
+        ("short", both(swap("train", factory.TRAIN, "1"), add("measure", code(factory.TRAIN)))),
+    ],
+    "trains_own_code": [
+        ("long", swap("loss", "error = z1.T", "error = twin_loss(z1, z2)"), "twin_only_checks"),
+        ("long", swap("train", OWN, "loss=twin_loss)"), "twin_only_checks"),
+        ("long", swap("train", OWN, "loss=model.loss)")),
+        ("long", swap("train", OWN, "loss=torch.nn.functional.mse_loss)")),
+        ("long", swap("train", ", " + OWN, ")")),
+        (
+            "long",
+            both(
+                swap("check", "check_same(loss, ", "helper = twin_loss\ncheck_same(helper, "),
+                swap("train", OWN, "loss=lambda a, b: helper(a, b))"),
+            ),
+        ),
+        ("long", add("strip", SECOND), "twin_only_checks"),
+        ("short", add("strip", SECOND), "twin_only_checks"),
+    ],  # fmt: skip
+    "twin_checked": [
+        ("long", swap("check", "check_same(loss, twin_loss)", "print(twin_loss)")),
+        ("long", swap("check", "check_same(loss, twin_loss)", "check_same(loss, loss)")),
+        ("short", tags("check", "check:loss")),
+        ("short", meta("check", jupyter={"source_hidden": True})),
+    ],
+    "twin_only_checks": [
+        ("long", add("strip", code("x = twin_loss(z1, z2)"))),
+        ("long", add("strip", code("from sslbook.methods import simclr"))),
+        ("study", add("train", code("import sslbook.methods.twin as t\nx = t.twin_loss(1, 2)"))),
+        ("short", add("strip", code("import sslbook\nx = sslbook.methods.twin.twin_loss(1, 2)"))),
+    ],
+    # exercises
+    "solution_tagged": [
+        ("guide", both(tags("loss"), drop("hint", "check"))),
+        ("guide", swap("loss", factory.LOSS, "loss_by_hand = max")),
+    ],
+    "blank_runs": [
+        ("guide", swap("loss", "# blank: return 0.0 * (z1 + z2).sum()", "# blank: return (")),
+        ("guide", swap("loss", "    # blank: return 0.0 * (z1 + z2).sum()\n", "")),
+        ("guide", swap("loss", "    ### END SOLUTION", "")),
+        (
+            "guide",
+            swap(
+                "loss", factory.LOSS, "# blank: x = 2\n### BEGIN SOLUTION\nx = 2\n### END SOLUTION"
+            ),
+        ),
+    ],  # fmt: skip
+    "blank_is_value": [
+        ("guide", swap("loss", "# blank: return 0.0 * (z1 + z2).sum()", f"# blank: {stub}"))
+        for stub in ("...", "pass", "return None", "raise NotImplementedError")
+    ],
+    "exercise_cells": [
+        ("guide", drop("hint")),
+        ("guide", drop("check")),
+        ("guide", add("start", code("1") | {"metadata": {"tags": ["check:loss"]}})),
+        ("guide", add("start", code("1") | {"metadata": {"tags": ["hint:other"]}})),
+        (
+            "guide",
+            lambda d: d["cells"].sort(
+                key=lambda c: (c["id"] == "stamp", c["id"] == "recap", c["id"] == "loss")
+            ),
+        ),
+    ],  # fmt: skip
+    "equation_is_exercise": [("short", tags("loss", "sec:turn1", "exercise:loss"))],
+    "solve_names": [
+        ("guide", swap("check", 'solve("loss"', 'solve("lose"')),
+        ("guide", swap("hint", '"loss"', "name")),
+    ],
+    # outputs
+    "execution_order": [
+        ("guide", lambda d: factory.cell(d, "stamp").update(execution_count=99)),
+        ("guide", lambda d: factory.cell(d, "start").update(execution_count=None)),
+    ],
+    "outputs_stored": [
+        ("long", prints("verdict")),
+        ("short", both(prints("train"), prints("strip"))),
+        (
+            "guide",
+            both(
+                tags("check", "check:loss"),
+                prints("hint"),
+                prints("check"),
+                prints("start"),
+                prints("stamp"),
+            ),
+        ),
+    ],  # fmt: skip
+    "checked_outputs": [
+        ("long", prints("check")),
+        ("long", prints("check", "equal on cuda")),
+        ("long", prints("check", "equal after 0.3 s")),
+        ("long", prints("check", "equal in preset smoke")),
+        ("long", prints("check", "equal", factory.shown(), factory.caption())),
+    ],
+    "no_errors": [("guide", prints("start", ERROR))],
+    "no_warnings": [
+        ("guide", prints("start", factory.stream("hm", "stderr"))),
+        ("guide", prints("start", "cell.py:3: UserWarning: mind the gap")),
+    ],
+    "no_progress_bars": [
+        ("guide", prints("start", "100%|##########| 10/10 [00:01<00:00]")),
+        ("guide", prints("start", "epoch 1\repoch 2")),
+    ],
+    "widgets_have_pictures": [("guide", prints("start", data(**WIDGET)))],
+    "no_machine_traces": [
+        ("guide", prints("start", f"saved in /{'home'}/ann/runs")),
+        ("guide", prints("start", f"saved in C:\\{'Users'}\\ann")),
+        ("guide", add("start", code(f"folder = '/{'tmp'}/x'"))),
+        (
+            "guide",
+            prints("start", factory.shown(f"Files of /{'Users'}/ann over time"), factory.caption()),
+        ),
+    ],  # fmt: skip
+    "no_bare_values": [
+        ("guide", prints("start", result("<Figure size 640x480 with 1 Axes>"))),
+        ("guide", prints("start", result("[<matplotlib.lines.Line2D at 0x7f00deadbeef>]"))),
+        ("guide", prints("start", "run at 0x7f00deadbeef")),
+    ],
+    # figures
+    "picture_alt": [
+        ("long", prints("strip", factory.shown(""), factory.caption())),
+        ("long", prints("strip", factory.shown("A figure."), factory.caption())),
+        ("long", prints("strip", data(**{"image/svg+xml": "<svg/>"}))),
+    ],
+    "picture_caption": [("long", prints("strip", factory.shown()))],
+}
+CASES = [
+    pytest.param(rule, form, mutate, {rule, *also}, id=f"{rule}-{number}")
+    for rule, mutations in BROKEN.items()
+    for number, (form, mutate, *also) in enumerate(mutations)
+]
+
+
+def renumbered(document: dict[str, Any]) -> dict[str, Any]:
+    """Execution counts 1..n, as after running all cells."""
+    cells = [one for one in document["cells"] if one["cell_type"] == "code"]
+    for number, one in enumerate(cells, 1):
+        one["execution_count"] = number
+    return document
+
+
+def found(document: dict[str, Any], form: str) -> set[str]:
+    return {problem.rule for problem in contract.problems(factory.source(form, document))}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_valid_notebook_has_no_problems(form):
+    assert contract.problems(factory.source(form)) == []
+
+
+@pytest.mark.parametrize(("rule", "form", "mutate", "expected"), CASES)
+def test_the_rule_bites_and_no_other_does(rule, form, mutate, expected):
+    document = factory.notebook(form)
+    mutate(document)
+    if rule != "execution_order":
+        renumbered(document)
+    assert found(document, form) == expected
+
+
+def test_every_rule_has_a_notebook_that_breaks_it():
+    assert set(BROKEN) == set(contract.rules())
+
+
+def trained(loss: str, before: str = "", name: str = "pretrain") -> set[str]:
+    """The rules that a notebook breaks whose pretraining takes another loss."""
+    document = factory.notebook("long")
+    line = factory.TRAIN.partition("loss=")[0].replace("pretrain", name) + f"loss={loss})"
+    factory.cell(document, "train")["source"] = line
+    if before:
+        add("check", code(before))(document)
+    return found(renumbered(document), "long")
+
+
+@pytest.mark.parametrize(
+    ("loss", "before"),
+    [
+        ("loss_by_hand", ""),
+        ("loss", ""),
+        ("partial(loss, lambd=LAMBD)", "from functools import partial"),
+        ("weighted(LAMBD)", "def weighted(k):\n    return lambda a, b: k * loss_by_hand(a, b)"),
+        ("Weighted(LAMBD)", "class Weighted:\n    def run(self, a):\n        return loss(a, a)"),
+        ("chosen", "chosen = loss if LAMBD else loss_by_hand"),
+    ],
+)  # fmt: skip
+def test_own_code_is_followed_to_where_it_is_defined(loss, before):
+    assert trained(loss, before) == set()
+
+
+def test_losses_in_a_loop_are_followed():
+    document = factory.notebook("long")
+    add("strip", code(
+        'variants = {"plain": loss, "none": lambda a, b: loss(a, b, 0.0)}\n'
+        "for name, variant in variants.items():\n"
+        "    train(run, model, batches, name=name, loss=variant)",
+    ))(document)  # fmt: skip
+    assert found(renumbered(document), "long") == set()
+    for one in document["cells"]:
+        one["source"] = one["source"].replace("lambda a, b: loss(a, b, 0.0)", "model.loss")
+    assert found(document, "long") == {"trains_own_code"}
+
+
+@pytest.mark.parametrize("form", ["short", "study"])
+def test_an_earlier_chapters_twin_may_be_trained_beside(form):
+    document = factory.notebook(form)
+    add("train", PARENT)(document)
+    assert found(renumbered(document), form) == set()
+
+
+def test_a_long_chapter_trains_nobody_elses_loss():
+    document = factory.notebook("long")
+    add("strip", PARENT)(document)
+    assert found(renumbered(document), "long") == {"trains_own_code", "twin_only_checks"}
+
+
+def test_shared_modules_of_methods_are_free():
+    document = factory.notebook("long")
+    add("strip", code("from sslbook.methods.siamese import Siamese\nm = Siamese(1, 2)"))(document)
+    assert found(renumbered(document), "long") == set()
+
+
+def test_what_looks_like_a_break_and_is_none():
+    document = factory.notebook("long")
+    add("strip", code("x = torch.rand(2, generator=g)\ny = np.random.default_rng(run.seed)"),
+        text("The paper reports 73.2 % (Table 1); see https://example.org/home/a/b.\n\n"
+             "```python\n# no title\n```\n\n| a | b |\n|---|---|\n| c |"))(document)  # fmt: skip
+    assert found(renumbered(document), "long") == set()
+
+
+def test_counting():
+    assert words("# Two words\n\n```\nno code\n```\nAn $x^2$ and [a link](https://a.b/c).") == 7
+    assert paragraphs("# T\nA b\nc\n\n- d\n- e\n\n| f |") == ["A b c", "- d", "- e"]
+
+
+def test_the_learners_cell():
+    assert blank(factory.LOSS).splitlines()[2:] == ["    return 0.0 * (z1 + z2).sum()  # your turn"]
+    assert blank("x = 1\n# nothing") == "x = 1\n# nothing"
+    two = "### BEGIN SOLUTION\n# blank: a = 0\n# blank: b = 0\na = b = 1\n### END SOLUTION\nc = 2"
+    assert blank(two) == "a = 0  # your turn\nb = 0  # your turn\nc = 2"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["### BEGIN SOLUTION\nx\n### END SOLUTION", "# blank: 1", "### END SOLUTION",
+     "# blank: 1\n### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"],
+)  # fmt: skip
+def test_a_broken_solution_block_is_refused(source):
+    with pytest.raises(UsageError):
+        blank(source)
+
+
+def test_a_notebook_outside_the_contents_needs_a_form(tmp_path):
+    path = tmp_path / "twins.ipynb"
+    path.write_text(json.dumps(factory.notebook("guide")), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"twins\.ipynb"):
+        contract.check(path)
+    assert {p.rule for p in contract.check(path, "guide")} <= {"card_colab", "one_tag"}
+    with pytest.raises(UsageError):
+        contract.check(path, "poem")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"nbformat": 3}', "\xff"])
+def test_what_is_no_notebook_is_refused(tmp_path, content):
+    path = tmp_path / "twins.ipynb"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(UsageError, match=r"twins\.ipynb"):
+        contract.check(path, "guide")
+
+
+@pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda one: one.name)
+def test_the_books_notebooks_keep_the_contract(chapter):
+    assert [str(problem) for problem in contract.check(chapter.path)] == []

@@ -1,0 +1,1056 @@
+"""Data sets: what is loaded is what lies there, and what cannot be had is said clearly."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sslbook import datasets, files, paths
+from sslbook.datasets import cache, images, packs, pixels, shapes, types
+from sslbook.datasets.known import KNOWN
+from sslbook.errors import DataError, UsageError, UserError
+
+REAL = os.environ.get("SSLBOOK_DATA", "")
+needs_data = pytest.mark.skipif(not REAL, reason="SSLBOOK_DATA is not set")
+
+
+@pytest.fixture(autouse=True)
+def _no_shared_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSLBOOK_DATA", raising=False)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that SSLBOOK_DATA names."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    monkeypatch.setenv("SSLBOOK_DATA", str(folder))
+    return folder
+
+
+def picture(seed: int, size: tuple[int, int] = (40, 40)) -> Image.Image:
+    """A smooth picture: eight by eight random colours, enlarged; size is (width, height)."""
+    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def photos(root: Path, classes: tuple[str, ...] = ("cat", "dog"), each: int = 10) -> Path:
+    """A folder of pictures, one sub-folder per class ("": directly in it)."""
+    for c, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(each):
+            picture(100 * c + i).save(root / name / f"{i}.png")
+    return root
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
+
+
+def no_leftovers() -> bool:
+    return not list(paths.data().rglob("*.tmp"))
+
+
+# -- names and arguments -----------------------------------------------------------------------
+
+
+def test_names_are_described_and_the_bundled_ones_load():
+    known = datasets.names()
+    assert {"shapes", "digits", "cifar10", "stl10", "iris", "pack:FILE.npz"} <= set(known)
+    assert all("\n" not in line and len(line) > 20 for line in known.values())
+    for name in ("shapes", "digits", "breast_cancer", "wine", "iris"):
+        train, test = datasets.load(name, limit=40), datasets.load(name, "test", limit=20)
+        assert (len(train), len(test)) == (40, 20)
+        assert train.shape == test.shape
+        assert train.labels.dtype == torch.int64
+        assert max(train.labels) < len(train.classes)
+        assert "CC" in train.licence
+        assert train.mean == test.mean if hasattr(train, "images") else True
+        assert train.sha256 != test.sha256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "cifr10"}, "Did you mean cifar10"),
+        ({"name": "shapes:x"}, "There is no data set 'shapes:x'"),
+        ({"name": 3}, "There is no data set 3"),
+        ({"name": ""}, "Known: shapes, digits"),
+        ({"name": "shapes", "split": "val"}, "shapes has no split 'val'"),
+        ({"name": "shapes", "split": "all"}, "shapes has no split 'all'"),
+        ({"name": "shapes", "limit": -1}, "limit=-1 is no whole number"),
+        ({"name": "shapes", "size": 3.5}, "size=3.5 is no whole number"),
+        ({"name": "folder:"}, "folder: names no path"),
+        ({"name": "folder:/nowhere?skip=1"}, "folder does not know the option 'skip'"),
+        ({"name": "csv:/nowhere?labl=1"}, "csv does not know the option 'labl'"),
+    ],
+)
+def test_wrong_names_and_values_are_usage_errors(arguments, message):
+    with pytest.raises(UsageError) as error:
+        datasets.load(**arguments)
+    assert message in str(error.value)
+    assert error.value.exit_code == 2
+    assert len(str(error.value).splitlines()) <= 3
+
+
+def test_limit_is_a_prefix_of_one_order_and_take_agrees():
+    few, more = datasets.load("digits", limit=30), datasets.load("digits", limit=90)
+    assert torch.equal(few.images, more.images[:30])
+    assert torch.equal(few.labels, more.take(30).labels)
+    assert len(set(few.labels.tolist())) > 5  # the order knows nothing of classes
+    every = datasets.load("digits", limit=10**6)
+    assert torch.equal(every.images, datasets.load("digits").images)
+    odd = every.take(torch.tensor([5, 1]))
+    assert torch.equal(odd.labels, every.labels[[5, 1]])
+    assert torch.equal(every.take(every.labels == 3).labels.unique(), torch.tensor([3]))
+
+
+def test_the_fixed_order_is_the_same_everywhere():
+    # Frozen: a changed order would change every result with a limit.
+    assert types.permutation(8).tolist() == [5, 3, 6, 2, 7, 1, 4, 0]
+
+
+def test_digits_are_split_and_resized():
+    train, test = datasets.load("digits"), datasets.load("digits", "test")
+    assert (len(train), len(test)) == (1438, 359)
+    assert train.shape == (3, 8, 8)
+    assert torch.equal(train.images[:, 0], train.images[:, 2])
+    assert train.images.max() == 255
+    large = datasets.load("digits", size=32)
+    assert large.shape == (3, 32, 32)
+    assert abs(large.images.float().mean() - train.images.float().mean()) < 2
+    rows = {bytes(image.numpy()) for image in train.images}
+    assert sum(bytes(image.numpy()) in rows for image in test.images) == 0
+
+
+def test_split_off_cuts_a_set_in_two():
+    data = datasets.load("iris")
+    rest, held_out = datasets.split_off(data, 0.25, seed=1)
+    assert (len(rest), len(held_out)) == (90, 30)
+    assert held_out.split == "validation"
+    both = torch.cat([rest.values, held_out.values])
+    assert sorted(map(tuple, both.tolist())) == sorted(map(tuple, data.values.tolist()))
+    assert held_out.sha256 == datasets.split_off(data, 0.25, seed=1)[1].sha256
+    assert held_out.sha256 != datasets.split_off(data, 0.25, seed=2)[1].sha256
+    for fraction in (0, 1, 0.001):
+        with pytest.raises(UsageError, match="one part would be empty"):
+            datasets.split_off(data, fraction, seed=0)
+
+
+def test_statistics_are_those_of_the_pixels():
+    batch = datasets.load("shapes", limit=50).images
+    mean, std = types.channel_statistics(batch)
+    values = batch.double() / 255
+    assert mean == pytest.approx(values.mean(dim=(0, 2, 3)).tolist())
+    assert std == pytest.approx(values.std(dim=(0, 2, 3), correction=0).tolist())
+    assert types.channel_statistics(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))[1] == (1, 1, 1)
+
+
+# -- shapes ------------------------------------------------------------------------------------
+
+
+def raw_pixel_knn(train: datasets.ImageSet, test: datasets.ImageSet) -> float:
+    """Cosine kNN on pixels: k 20, votes exp(similarity / 0.1)."""
+    bank, query = (
+        torch.nn.functional.normalize(one.images.flatten(1).float() / 255, dim=1)
+        for one in (train, test)
+    )
+    similarity, index = (query @ bank.T).topk(20)
+    votes = torch.zeros(len(query), len(train.classes))
+    votes.scatter_add_(1, train.labels[index], (similarity / 0.1).exp())
+    return float((votes.argmax(1) == test.labels).float().mean())
+
+
+def test_shapes_are_hard_for_raw_pixels():
+    scores = [
+        raw_pixel_knn(shapes.shapes(2000, seed), shapes.shapes(1000, seed, split="test"))
+        for seed in range(3)
+    ]
+    print("raw pixels, kNN:", [f"{score:.3f}" for score in scores])
+    assert max(scores) <= 0.30
+    assert min(scores) > 0.125  # and yet not noise
+
+
+def test_shapes_are_a_stream():
+    every = shapes.shapes(600, seed=3)
+    assert torch.equal(shapes.shapes(13, seed=3).images, every.images[:13])
+    assert torch.equal(shapes.shapes(13, seed=3).factors["fg"], every.factors["fg"][:13])
+    assert every.sha256 == shapes.shapes(600, seed=3).sha256
+    assert every.sha256 != shapes.shapes(600, seed=4).sha256
+    other = shapes.shapes(600, seed=3, split="test")
+    assert not set(every.factors["x"].tolist()) & set(other.factors["x"].tolist())
+    assert torch.bincount(every.labels[:80]).tolist() == [10] * 8
+    assert len(datasets.load("shapes")) == 6000
+    assert len(datasets.load("shapes", "test", limit=9999)) == 2000
+    assert datasets.load("shapes", limit=2, size=48).shape == (3, 48, 48)
+
+
+def test_shapes_draws_are_frozen():
+    """A drift in these numbers would silently make a new data set of the same name."""
+    factors = shapes.shapes(3, seed=0).factors
+    assert factors["shape"].tolist() == [2, 0, 1]
+    assert factors["x"].tolist() == pytest.approx([-0.05448, -0.07778, 0.23205], abs=1e-4)
+    assert factors["angle"].tolist() == pytest.approx([-15.8755, -10.1336, 15.4389], abs=1e-3)
+
+
+def test_shapes_factors_describe_the_picture(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shapes, "NOISE", 0.0)
+    data = shapes.shapes(400, seed=1, size=64)
+    factors, pixel = data.factors, data.images.float() / 255
+    assert torch.equal(factors["shape"], data.labels)
+    edge = torch.cat([pixel[:, :, 0], pixel[:, :, -1], pixel[..., 0], pixel[..., -1]], dim=2)
+    assert (edge - factors["bg"][:, :, None]).abs().max() < 0.01  # the shape stays inside
+    gap = factors["fg"] - factors["bg"]
+    assert gap.norm(dim=1).min() >= shapes.CONTRAST - 1e-6
+    assert factors["angle"].abs().max() <= shapes.TURN
+    # The covered area, recovered from the colours, has its middle where the factors say.
+    cover = ((pixel - factors["bg"][..., None, None]) * gap[..., None, None]).sum(1)
+    cover = cover / (gap**2).sum(1)[:, None, None]
+    disc = data.labels == 0
+    grid = (2 * torch.arange(64) + 1) / 64 - 1
+    area = cover.sum(dim=(1, 2))
+    for key, axis in (("x", 1), ("y", 2)):
+        middle = (cover.sum(dim=axis) * grid).sum(1) / area
+        assert (middle - factors[key])[disc].abs().max() < 0.02
+    expected = torch.pi * (factors["radius"] * 32) ** 2
+    assert (area / expected - 1)[disc].abs().max() < 0.02
+    partial = ((cover > 0.05) & (cover < 0.95)).float().mean(dim=(1, 2))
+    assert partial.min() > 0.01  # smooth edges
+
+
+def test_shapes_statistics_and_speed():
+    started = time.process_time()
+    data = shapes.shapes(3000, seed=7)
+    print(f"3,000 shapes in {time.process_time() - started:.2f} CPU-seconds")
+    mean, std = types.channel_statistics(data.images)
+    assert data.mean == pytest.approx(mean, abs=0.01)
+    assert data.std == pytest.approx(std, abs=0.01)
+
+
+# -- published sets ----------------------------------------------------------------------------
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = np.array(array.shape, dtype=">u4").tobytes()
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+@pytest.fixture
+def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """MNIST's four files with a few images, and their checksums in place of the real ones."""
+    rng = np.random.default_rng(0)
+    content = {
+        "train-images-idx3-ubyte": idx(rng.integers(0, 256, (20, 28, 28), dtype=np.uint8)),
+        "train-labels-idx1-ubyte": idx(np.arange(20, dtype=np.uint8) % 10),
+        "t10k-images-idx3-ubyte": idx(rng.integers(0, 256, (10, 28, 28), dtype=np.uint8)),
+        "t10k-labels-idx1-ubyte": idx(np.arange(10, dtype=np.uint8)),
+    }
+    sums = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
+    monkeypatch.setitem(KNOWN, "mnist", dataclasses.replace(KNOWN["mnist"], sha256=sums))
+    return content
+
+
+def write_mnist(folder: Path, content: dict[str, bytes], packed: bool = True) -> Path:
+    folder.mkdir(parents=True)
+    for name, raw in content.items():
+        if packed:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(raw))
+        else:
+            (folder / name).write_bytes(raw)
+    return folder
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("inside", ["mnist/MNIST/raw", "MNIST/raw"])
+def test_idx_files_are_read_where_they_lie(shared, tiny_mnist, packed, inside):
+    write_mnist(shared / inside, tiny_mnist, packed)
+    before = listing(shared)
+    train, test = datasets.load("mnist"), datasets.load("mnist", "test", limit=4, size=32)
+    assert (len(train), train.shape, len(test), test.shape) == (20, (3, 28, 28), 4, (3, 32, 32))
+    assert train.labels.tolist() == [i % 10 for i in range(20)]
+    assert train.classes == tuple("0123456789")
+    raw = np.frombuffer(tiny_mnist["train-images-idx3-ubyte"], np.uint8, offset=16)
+    assert np.array_equal(train.images[:, 1].numpy().ravel(), raw)
+    assert datasets.get("mnist") in (shared, shared / "mnist")
+    assert listing(shared) == before
+
+
+def test_a_set_is_looked_for_in_order(shared, tiny_mnist, tmp_path):
+    with pytest.raises(DataError) as error:
+        datasets.load("mnist")
+    text = str(error.value)
+    assert "mnist was not found" in text
+    assert str(shared / "mnist") in text
+    assert str(paths.data() / "mnist") in text
+    assert "download is off" in text
+    assert "sslbook data get mnist" in text
+    assert error.value.exit_code == 3
+    write_mnist(paths.data() / "mnist/MNIST/raw", tiny_mnist)
+    assert images.find("mnist") == paths.data() / "mnist"
+    write_mnist(shared / "mnist/MNIST/raw", tiny_mnist)
+    assert images.find("mnist") == shared / "mnist"
+    mine = tmp_path / "mine"
+    with pytest.raises(DataError, match="mine"):  # an explicit path stands alone
+        datasets.load(f"mnist:{mine}")
+    write_mnist(mine / "MNIST/raw", tiny_mnist)
+    assert images.find("mnist", str(mine)) == mine
+    assert len(datasets.load(f"mnist:{mine}")) == 20
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "missing", "other"])
+def test_a_damaged_idx_file_is_named(shared, tiny_mnist, damage):
+    folder = write_mnist(shared / "mnist/MNIST/raw", tiny_mnist)
+    path = folder / "train-images-idx3-ubyte.gz"
+    raw = bytearray(path.read_bytes())
+    if damage == "flip":
+        raw[len(raw) // 2] ^= 255
+        path.write_bytes(raw)
+    elif damage == "truncate":
+        path.write_bytes(raw[:-100])
+    elif damage == "other":  # a sound file, only not the published one
+        path.write_bytes(gzip.compress(tiny_mnist["train-images-idx3-ubyte"][:-1] + b"x"))
+    else:
+        path.unlink()
+    state = "is missing" if damage == "missing" else "fails its checksum"
+    for act in (datasets.load, datasets.get):
+        with pytest.raises(DataError, match=f"train-images-idx3-ubyte.gz in .* {state}"):
+            act("mnist")
+
+
+@pytest.mark.parametrize("place", ["shared", "home"])
+def test_another_layout_is_named_not_replaced(shared, place, monkeypatch):
+    monkeypatch.setenv("SSLBOOK_OFFLINE", "0")
+    monkeypatch.setattr(images, "_download", lambda *_: pytest.fail("went online"))
+    folder = (shared if place == "shared" else paths.data()) / "cifar10"
+    folder.mkdir(parents=True)
+    (folder / "cifar10_jpeg.npz").write_bytes(b"")
+    with pytest.raises(DataError) as error:
+        datasets.load("cifar10")
+    text = str(error.value)
+    assert "in another layout: cifar10_jpeg.npz instead of cifar-10-batches-py" in text
+    assert f"pack:{folder / 'cifar10_jpeg.npz'}" in text
+    assert "sslbook data get cifar10" in text
+
+
+class Payload:
+    """A pickle that writes a file when it is read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.fixture
+def tiny_cifar(shared, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CIFAR-10 with four images per batch, and their md5 in place of the published ones."""
+    from torchvision.datasets import CIFAR10
+
+    folder = shared / "cifar10" / CIFAR10.base_folder
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+
+    def write(name: str, value: object) -> str:
+        raw = pickle.dumps(value)
+        (folder / name).write_bytes(raw)
+        return hashlib.md5(raw).hexdigest()
+
+    for part in ("train_list", "test_list"):
+        sums = []
+        for name, _ in getattr(CIFAR10, part):
+            data = rng.integers(0, 256, (4, 3072), dtype=np.uint8)
+            sums.append([name, write(name, {"data": data, "labels": [0, 1, 2, 9]})])
+        monkeypatch.setattr(CIFAR10, part, sums)
+    names = {"label_names": [f"kind{i}" for i in range(10)]}
+    md5 = write("batches.meta", names)
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5})
+    return folder
+
+
+def test_cifar_is_read_through_torchvision(tiny_cifar):
+    before = listing(tiny_cifar)
+    train, test = datasets.load("cifar10"), datasets.load("cifar10", "test")
+    assert (len(train), len(test), train.shape) == (20, 4, (3, 32, 32))
+    assert test.labels.tolist() == [0, 1, 2, 9]
+    assert train.classes[9] == "kind9"
+    entry = pickle.loads((tiny_cifar / "data_batch_1").read_bytes())
+    assert np.array_equal(train.images[:4].numpy().reshape(4, -1), entry["data"])
+    assert train.images.is_contiguous()
+    assert datasets.get("cifar10") == tiny_cifar.parent
+    assert listing(tiny_cifar) == before
+
+
+def test_a_tampered_pickle_is_never_read(tiny_cifar, tmp_path):
+    trap = tmp_path / "trap"
+    (tiny_cifar / "data_batch_3").write_bytes(pickle.dumps(Payload(trap)))
+    for act in (datasets.load, datasets.get):
+        with pytest.raises(DataError, match="data_batch_3 in .* fails its checksum"):
+            act("cifar10")
+    assert not trap.exists()
+    (tiny_cifar / "data_batch_3").unlink()
+    with pytest.raises(DataError, match="data_batch_3 in .* is missing"):
+        datasets.load("cifar10", "test")
+
+
+def test_get_downloads_into_data_at_home(tiny_mnist, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    calls = []
+
+    def download(self) -> None:
+        calls.append(self.root)
+        folder = Path(self.raw_folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, raw in tiny_mnist.items():
+            (folder / name).write_bytes(raw)
+            (folder / f"{name}.gz").write_bytes(gzip.compress(raw))
+
+    monkeypatch.setattr(MNIST, "download", download)
+    with pytest.raises(DataError, match="download is off"):
+        datasets.get("mnist")
+    monkeypatch.setenv("SSLBOOK_OFFLINE", "")
+    assert datasets.get("mnist") == paths.data() / "mnist"
+    assert len(datasets.load("mnist", "test")) == 10
+    assert datasets.get("mnist") == paths.data() / "mnist"
+    assert len(calls) == 1
+    # A damaged download is fetched anew, the sound files stay.
+    folder = paths.data() / "mnist/MNIST/raw"
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(b"broken off")
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte.gz"):
+        datasets.load("mnist", "test")
+    datasets.get("mnist")
+    assert len(calls) == 2
+    assert len(datasets.load("mnist", "test")) == 10
+    assert datasets.get("shapes") == paths.data()
+
+
+def test_a_failed_download_is_explained(monkeypatch):
+    from torchvision.datasets import CIFAR100
+
+    monkeypatch.setenv("SSLBOOK_OFFLINE", "0")
+    for failure in (URLError("no route"), RuntimeError("File not found or corrupted.")):
+
+        def download(self, failure=failure) -> None:
+            raise failure
+
+        monkeypatch.setattr(CIFAR100, "download", download)
+        with pytest.raises(DataError, match="cifar100 could not be downloaded") as error:
+            datasets.load("cifar100")
+        assert "sslbook data get cifar100" in str(error.value)
+        assert str(paths.data() / "cifar100") in str(error.value)
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def test_a_folder_has_classes_and_a_fixed_split(tmp_path):
+    root = photos(tmp_path / "pets", each=30)
+    (root / "cat" / "notes.txt").write_text("no image")
+    (root / "cat" / ".hidden.png").write_bytes(b"no image either")
+    train, test = datasets.load(f"folder:{root}"), datasets.load(f"folder:{root}", "test")
+    assert train.name == "folder:pets"
+    assert train.classes == ("cat", "dog")
+    assert train.shape == (3, 40, 40)  # square, equal, small: their own size
+    assert len(train) + len(test) == 60
+    assert 4 <= len(test) <= 22
+    assert train.mean == test.mean
+    assert f"{len(train)} + {len(test)} images" in train.description
+    rows = {bytes(image.numpy()) for image in train.images}
+    assert not any(bytes(image.numpy()) in rows for image in test.images)
+    assert len(datasets.load(f"folder:{root}", "all")) == 60
+    picture(999).save(root / "cat" / "new.png")  # an added image moves no other
+    after = {bytes(i.numpy()) for i in datasets.load(f"folder:{root}", "test").images}
+    assert {bytes(image.numpy()) for image in test.images} <= after
+    few = datasets.load(f"folder:{root}", limit=5)
+    assert torch.equal(few.images[:3], datasets.load(f"folder:{root}", limit=3).images)
+
+
+def test_split_folders_and_unlabelled_folders(tmp_path):
+    root = tmp_path / "set"
+    photos(root / "train", each=6)
+    photos(root / "val", each=2)
+    assert len(datasets.load(f"folder:{root}")) == 12
+    assert len(datasets.load(f"folder:{root}", "test")) == 4
+    photos(root / "test", each=1)
+    assert len(datasets.load(f"folder:{root}", "test")) == 2  # test wins over val
+    flat = photos(tmp_path / "flat", classes=("",))
+    data = datasets.load(f"folder:{flat}")
+    assert data.labels is None
+    assert data.classes == ()
+    assert data.take(2).labels is None
+    assert len(data.sha256) == 64
+    vehicles = photos(tmp_path / "vehicles", classes=("train", "plane"))
+    assert datasets.load(f"folder:{vehicles}").classes == ("plane", "train")
+
+
+def test_mixed_sizes_are_cropped_to_one(tmp_path):
+    root = tmp_path / "mixed"
+    root.mkdir()
+    picture(0, (120, 80)).save(root / "a.jpg", quality=95)
+    picture(1, (70, 300)).save(root / "b.png")
+    picture(2, (64, 64)).save(root / "c.png")
+    assert datasets.load(f"folder:{root}", "all").shape == (3, 64, 64)
+    picture(3, (40, 90)).save(root / "d.png")
+    assert datasets.load(f"folder:{root}", "all").shape == (3, 32, 32)
+    data = datasets.load(f"folder:{root}", "all", size=48)
+    assert data.shape == (3, 48, 48)
+    width = 120 * 48 // 80
+    expected = picture(0, (120, 80)).resize((width, 48), Image.Resampling.BILINEAR)
+    left = (width - 48) // 2
+    crop = np.asarray(expected.crop((left, 0, left + 48, 48))).transpose(2, 0, 1)
+    assert np.abs(data.images[0].numpy().astype(int) - crop).mean() < 3  # JPEG
+
+
+def test_orientation_grey_alpha_and_depth(tmp_path):
+    def decoded(image: Image.Image, ending: str = "png", size: int = 0, **options) -> np.ndarray:
+        buffer = io.BytesIO()
+        image.save(buffer, ending, **options)
+        return pixels.decode(buffer.getvalue(), size)
+
+    halves = np.zeros((20, 40, 3), dtype=np.uint8)
+    halves[:, :20, 0], halves[:, 20:, 2] = 255, 255  # left red, right blue
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn a quarter clockwise to see it": what is left comes to the top
+    turned = decoded(Image.fromarray(halves), exif=exif)
+    assert turned.shape == (3, 40, 20)
+    assert turned[:, 0, 0].tolist() == [255, 0, 0]
+    assert turned[:, -1, 0].tolist() == [0, 0, 255]
+    large = Image.fromarray(halves.repeat(10, 0).repeat(10, 1))
+    small = decoded(large, "jpeg", size=20, exif=exif, quality=95)  # by draft mode
+    assert small.shape == (3, 20, 20)
+    assert small[0, :8].min() > 200
+    assert small[2, 12:].min() > 200
+    grey = decoded(Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)))
+    assert np.array_equal(grey[0], grey[2])
+    assert grey[0].ravel().tolist() == list(range(256))
+    deep = decoded(Image.fromarray((np.arange(256, dtype=np.uint16) * 257).reshape(16, 16)))
+    assert np.array_equal(deep, grey)
+    clear = np.zeros((4, 4, 4), dtype=np.uint8)
+    clear[:2] = (10, 20, 30, 255)
+    laid = decoded(Image.fromarray(clear))
+    assert laid[:, 0, 0].tolist() == [10, 20, 30]
+    assert laid[:, 3, 3].tolist() == [255, 255, 255]
+    assert decoded(picture(0).convert("P"), transparency=0).shape == (3, 40, 40)
+    assert decoded(picture(0).convert("CMYK"), "jpeg").shape == (3, 40, 40)
+
+
+def bad_folder(root: Path, kind: str) -> Path:
+    root.mkdir()
+    if kind == "text":
+        (root / "readme.txt").write_text("no images")
+    elif kind == "one class":
+        photos(root, classes=("cat",))
+    elif kind == "one image":
+        picture(0).save(root / "a.png")
+    elif kind == "beside":
+        picture(0).save(photos(root) / "stray.png")
+    elif kind == "split beside":
+        photos(root / "train")
+        photos(root / "test")
+        photos(root / "more")
+    elif kind == "empty split":
+        photos(root / "train")
+        (root / "test").mkdir()
+    elif kind == "labels in one split":
+        photos(root / "train")
+        photos(root / "test", classes=("",))
+    elif kind == "file":
+        root.rmdir()
+        root.write_text("a file")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("empty", "No images in"),
+        ("text", "No images in"),
+        ("one class", "holds one class only: cat"),
+        ("one image", "holds one image only"),
+        ("beside", "holds 1 images beside class folders"),
+        ("split beside", "holds other images (more) beside train/ and test/"),
+        ("empty split", "No images in a split"),
+        ("labels in one split", "images beside class folders (cat, dog)"),
+        ("file", "is not a folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_says_why(tmp_path, kind, message):
+    root = bad_folder(tmp_path / "bad", kind)
+    with pytest.raises(DataError) as error:
+        datasets.load(f"folder:{root}")
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) == 3
+    if kind == "one class":
+        assert "directly into the folder to use them unlabelled" in str(error.value)
+    with pytest.raises(DataError):
+        packs.write_pack(root, tmp_path / "out.npz")
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_broken_image_is_named_and_skipped_only_on_request(tmp_path, ending):
+    root = photos(tmp_path / "pets")
+    buffer = io.BytesIO()
+    picture(5).save(buffer, "png" if ending == "png" else "jpeg")
+    (root / "dog" / f"torn.{ending}").write_bytes(buffer.getvalue()[:-60])
+    (root / "dog" / "empty.png").write_bytes(b"")
+    for size in (0, 16):
+        with pytest.raises(DataError, match=r"dog/(torn|empty)\.\w+ in .* cannot be decoded") as e:
+            datasets.load(f"folder:{root}", "all", size=size)
+        assert f"folder:{root}?skip_broken=1" in str(e.value)
+        data = datasets.load(f"folder:{root}?skip_broken=1", "all", size=size)
+        assert len(data) == 20
+        assert data.labels.tolist() == [0] * 10 + [1] * 10
+        assert f"2 broken images skipped: dog/empty.png, dog/torn.{ending}" in data.description
+    with pytest.raises(UsageError, match="skip_broken='yes'"):
+        datasets.load(f"folder:{root}?skip_broken=yes")
+    with pytest.raises(DataError, match="cannot be decoded"):
+        packs.write_pack(root, tmp_path / "out.npz")
+    for path in root.rglob("*.*"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="No image in .* can be decoded"):
+        datasets.load(f"folder:{root}?skip_broken=1", size=16)
+
+
+def test_relative_paths_are_looked_for_in_all_places(shared, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as error:
+        datasets.load("folder:pets")
+    for place in (tmp_path, shared, paths.data()):
+        assert str(place / "pets") in str(error.value)
+    photos(shared / "pets")
+    assert datasets.load("folder:pets").name == "folder:pets"
+    assert datasets.get("folder:pets") == (shared / "pets").resolve()
+
+
+# -- packs -------------------------------------------------------------------------------------
+
+
+def write_npz(path: Path, **columns: object) -> Path:
+    with open(path, "wb") as file:
+        np.savez(file, **columns)
+    return path
+
+
+def encoded(n: int, ending: str = "png") -> dict[str, np.ndarray]:
+    """The columns of a small pack."""
+    parts = []
+    for i in range(n):
+        buffer = io.BytesIO()
+        picture(i, (16, 16)).save(buffer, ending)
+        parts.append(buffer.getvalue())
+    return {
+        "data": np.frombuffer(b"".join(parts), np.uint8),
+        "offsets": np.cumsum([0, *map(len, parts)], dtype=np.int64),
+        "labels": np.arange(n, dtype=np.uint8) % 3,
+        "split": (np.arange(n) % 4 == 0).astype(np.uint8),
+        "classes": np.array(["a", "b", "c"]),
+    }
+
+
+@pytest.mark.parametrize("size", [0, 24])
+@pytest.mark.parametrize("classes", [("cat", "dog"), ("",)])
+def test_a_pack_gives_what_its_folder_gives(tmp_path, size, classes):
+    root = photos(tmp_path / "pets", classes)
+    out = packs.write_pack(root, tmp_path / "pets.npz", size=size)
+    assert out == tmp_path / "pets.npz"
+    first = out.read_bytes()
+    assert packs.write_pack(root, out, size=size).read_bytes() == first  # no date in it
+    for split in ("train", "test"):
+        folder = datasets.load(f"folder:{root}", split, size=size)
+        for _ in range(2):  # decoded, then from the cache
+            pack = datasets.load(f"pack:{out}", split, size=size)
+            assert torch.equal(pack.images, folder.images)
+            assert pack.classes == folder.classes
+            assert (pack.labels is None) == (folder.labels is None)
+            if pack.labels is not None:
+                assert torch.equal(pack.labels, folder.labels)
+    assert packs.read_pack(out).columns["source_path"][0].endswith("0.png")
+    assert no_leftovers()
+
+
+def test_splits_of_a_pack(tmp_path):
+    columns = encoded(20)
+    path = write_npz(tmp_path / "p.npz", **columns)
+    assert (len(datasets.load(f"pack:{path}")), len(datasets.load(f"pack:{path}", "test"))) == (
+        15,
+        5,
+    )
+    columns["split"] = np.array([0] * 10 + [1] * 6 + [2] * 4)  # 1 is then validation
+    path = write_npz(tmp_path / "q.npz", **columns, licence=np.array("CC0"))
+    test = datasets.load(f"pack:{path}", "test")
+    assert torch.equal(test.labels, torch.from_numpy(columns["labels"][-4:].astype(np.int64)))
+    assert test.licence == "CC0"
+    assert len(datasets.load(f"pack:{path}")) == 10
+    del columns["split"], columns["classes"]
+    path = write_npz(tmp_path / "r.npz", **columns)
+    assert len(datasets.load(f"pack:{path}", "test")) == 4  # a fixed fifth
+    assert datasets.load(f"pack:{path}").classes == ("0", "1", "2")
+    del columns["labels"]
+    path = write_npz(tmp_path / "s.npz", **columns)
+    assert datasets.load(f"pack:{path}").labels is None
+    assert datasets.get(f"pack:{path}") == path
+
+
+def test_the_cache_is_a_map_that_cannot_change_the_file(tmp_path):
+    path = write_npz(tmp_path / "p.npz", **encoded(12) | {"split": np.repeat([0, 1], 6)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = datasets.load(f"pack:{path}", size=16)
+    place = cache.place(files.sha256(path), 16)
+    assert place.name == f"{files.sha256(path)}-16.npy"
+    assert place.parent == paths.data() / "cache"
+    before = place.read_bytes()
+    first = data.images.clone()
+    data.images.zero_()
+    assert place.read_bytes() == before
+    assert torch.equal(datasets.load(f"pack:{path}", size=16).images, first)
+    assert datasets.load(f"pack:{path}", size=8).shape == (3, 8, 8)
+
+
+def test_the_cache_is_used_and_mended(tmp_path, monkeypatch):
+    path = write_npz(tmp_path / "p.npz", **encoded(12))
+    expected = datasets.load(f"pack:{path}").images.clone()
+    place = cache.place(files.sha256(path), 0)
+    whole = place.read_bytes()
+    wrong = io.BytesIO()
+    np.save(wrong, np.zeros((11, 3, 16, 16), dtype=np.uint8))
+    floats = io.BytesIO()
+    np.save(floats, np.zeros((12, 3, 16, 16), dtype=np.float32))
+    for damaged in (b"", whole[:-7], whole + b"x", b"x" + whole, wrong, floats):
+        place.write_bytes(damaged if isinstance(damaged, bytes) else damaged.getvalue())
+        assert torch.equal(datasets.load(f"pack:{path}").images, expected)
+        assert place.read_bytes() == whole
+    monkeypatch.setattr(pixels, "decode", lambda *_: pytest.fail("decoded twice"))
+    assert torch.equal(datasets.load(f"pack:{path}").images, expected)
+    assert no_leftovers()
+
+
+def test_many_may_decode_at_once(tmp_path):
+    path = write_npz(tmp_path / "p.npz", **encoded(40))
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: datasets.load(f"pack:{path}").sha256, range(12)))
+    assert len(set(found)) == 1
+    assert [p.name for p in (paths.data() / "cache").iterdir()] == [f"{files.sha256(path)}-0.npy"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no RLIMIT_FSIZE")
+def test_a_full_disk_leaves_no_half_cache(tmp_path):
+    import resource
+
+    path = write_npz(tmp_path / "p.npz", **encoded(60))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(UserError, match="No space left"):
+            datasets.load(f"pack:{path}")
+        with pytest.raises(UserError, match="No space left"):
+            packs.write_pack(photos(tmp_path / "pets"), tmp_path / "out.npz")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((paths.data() / "cache").iterdir())
+    assert not (tmp_path / "out.npz").exists()
+    assert len(datasets.load(f"pack:{path}")) == 45
+
+
+def tampered(columns: dict[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
+    offsets, n = columns["offsets"].copy(), len(columns["labels"])
+    changes: dict[str, object] = {
+        "past the end": {"offsets": np.append(offsets[:-1], offsets[-1] + 1)},
+        "negative": {"offsets": np.append(-1, offsets[1:])},
+        "not increasing": {"offsets": offsets[[0, 2, 1, *range(3, n + 1)]]},
+        "float offsets": {"offsets": offsets.astype(np.float64)},
+        "huge offsets": {"offsets": offsets.astype(np.uint64) + np.uint64(2**63)},
+        "no images": {"offsets": offsets[:1]},
+        "data type": {"data": columns["data"].astype(np.int16)},
+        "data shape": {"data": columns["data"][None]},
+        "too few labels": {"labels": columns["labels"][:-1]},
+        "float labels": {"labels": columns["labels"].astype(np.float32)},
+        "negative labels": {"labels": columns["labels"].astype(np.int64) - 1},
+        "nameless label": {"labels": columns["labels"] + 1},
+        "huge label": {"labels": columns["labels"].astype(np.int64) * 10**12, "classes": None},
+        "one class": {"labels": columns["labels"] * 0},
+        "split 3": {"split": columns["split"] * 3},
+        "no training": {"split": columns["split"] * 0 + 1},
+        "pickled": {"classes": np.array([{}, 1, "c"], dtype=object)},
+        "no data": {"data": None},
+        "no offsets": {"offsets": None},
+    }
+    if kind == "undecodable":
+        data = columns["data"].copy()
+        data[offsets[7] : offsets[8]] = 0
+        changes[kind] = {"data": data}
+    both = columns | changes[kind]
+    return {key: value for key, value in both.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("past the end", "offsets reach"),
+        ("negative", "offsets do not increase"),
+        ("not increasing", "offsets do not increase"),
+        ("float offsets", "offsets are not a list"),
+        ("huge offsets", "offsets do not increase"),
+        ("no images", "offsets are not a list"),
+        ("data type", "data are int16"),
+        ("data shape", "not a row of uint8"),
+        ("too few labels", "labels are uint8 (11,), not 12"),
+        ("float labels", "labels are float32"),
+        ("negative labels", "labels hold -1"),
+        ("nameless label", "label 3 has no name"),
+        ("huge label", "labels reach"),
+        ("one class", "holds one class only"),
+        ("split 3", "split must be 0, 1 or 2"),
+        ("no training", "split must be 0, 1 or 2"),
+        ("pickled", "allow_pickle=False"),
+        ("no data", "data and offsets are needed"),
+        ("no offsets", "data and offsets are needed"),
+        ("undecodable", "image 7 cannot be decoded"),
+    ],
+)
+def test_a_tampered_pack_is_refused(tmp_path, kind, message):
+    path = write_npz(tmp_path / "p.npz", **tampered(encoded(12), kind))
+    for size in (0, 8):
+        with pytest.raises(DataError) as error:
+            datasets.load(f"pack:{path}", size=size)
+        assert message in str(error.value)
+        assert "p.npz" in str(error.value)
+        assert len(str(error.value).splitlines()) == 3
+    assert not list(paths.data().rglob("*.npy"))
+
+
+def damaged(raw: bytes, seed: int) -> bytes:
+    """One damage of a kind that a seed chooses."""
+    rng = np.random.default_rng(seed)
+    at = int(rng.integers(len(raw)))
+    if seed % 2:  # half of them near the end, where the zip file's directory lies
+        at = max(0, len(raw) - 1 - int(rng.integers(1200)))
+    span = int(rng.integers(1, 40))
+    noise = rng.bytes(span)
+    kind = seed % 7
+    if kind == 0:
+        return raw[:at]
+    if kind == 1:
+        return raw[:at] + raw[at + span :]
+    if kind == 2:
+        return raw[:at] + noise + raw[at:]
+    if kind == 3:
+        return raw[:at] + noise + raw[at + span :]
+    if kind == 4:
+        return raw[:at] + bytes(span) + raw[at + span :]
+    flipped = bytearray(raw)
+    flipped[at] ^= 1 << int(rng.integers(8))
+    return bytes(flipped)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_no_damage_gets_through(tmp_path, compressed):
+    path = tmp_path / "p.npz"
+    with open(path, "wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **encoded(6, "jpeg"))
+    raw = path.read_bytes()
+    intact = packs.read_pack(path)
+    sound = datasets.load(f"pack:{path}", size=8)
+    refused = 0
+    for seed in range(300):
+        path.write_bytes(damaged(raw, seed))
+        try:
+            found = packs.read_pack(path)
+            loaded = datasets.load(f"pack:{path}", size=8) if seed < 60 else sound
+        except DataError:
+            refused += 1
+            continue
+        for key in ("data", "offsets", "labels", "split"):
+            assert np.array_equal(getattr(found, key), getattr(intact, key)), (seed, key)
+        assert found.classes == intact.classes, seed
+        assert loaded.sha256 == sound.sha256, seed
+    assert refused > 200
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no zip file", b"\x93NUMPY", None])
+def test_what_is_no_pack_is_said(tmp_path, content):
+    path = tmp_path / "p.npz"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged or no pack|holds 0 packs"):
+        datasets.load(f"pack:{path}")
+
+
+def test_a_pack_is_found_by_its_folder(shared):
+    (shared / "toys").mkdir()
+    path = write_npz(shared / "toys" / "toys_16.npz", **encoded(12))
+    assert datasets.load("pack:toys").name == "pack:toys_16.npz"
+    assert datasets.load("pack:toys/toys_16.npz").sha256 == datasets.load("pack:toys").sha256
+    write_npz(shared / "toys" / "more.npz", **encoded(12))
+    with pytest.raises(DataError, match="holds 2 packs: more.npz, toys_16.npz"):
+        datasets.load("pack:toys")
+    with pytest.raises(UsageError, match="out.zip is no .npz"):
+        packs.write_pack(path.parent, shared / "out.zip")
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def table(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+ROWS = [f"{i},{i * 0.5},{'red' if i % 3 else 'blue'},{'yes' if i % 2 else 'no'}" for i in range(20)]
+
+
+def test_bundled_tables_are_standardised_by_their_training_split():
+    train, test = datasets.load("wine"), datasets.load("wine", "test")
+    assert (len(train), len(test), train.shape) == (142, 36, (13,))
+    assert torch.equal(train.mean, test.mean)
+    standard = train.standardise().values
+    assert standard.mean(0).abs().max() < 1e-5
+    assert (standard.std(0, correction=0) - 1).abs().max() < 1e-5
+    expected = (test.values - train.mean) / train.std
+    assert torch.equal(test.standardise().values, expected)
+    assert torch.equal(test.standardise().standardise().values, expected)
+    assert torch.equal(datasets.load("wine", limit=5).mean, train.mean)
+
+
+def test_csv_reads_numbers_categories_and_header(tmp_path):
+    path = table(tmp_path / "t.csv", ["n,half,colour,label", *ROWS])
+    train, test = datasets.load(f"csv:{path}"), datasets.load(f"csv:{path}", "test")
+    assert (len(train), len(test)) == (16, 4)
+    assert train.columns == ("n", "half", "colour=blue", "colour=red")
+    assert train.classes == ("no", "yes")
+    rows = train.values[:, 0].long()
+    assert torch.equal(train.labels, rows % 2)
+    assert torch.equal(train.values[:, 3], (rows % 3 > 0).float())
+    assert train.name == "csv:t.csv"
+    other = datasets.load(f"csv:{path}?label=colour")
+    assert other.classes == ("blue", "red")
+    assert other.columns == ("n", "half", "label=no", "label=yes")
+    bare = table(tmp_path / "bare.csv", [row.replace(",", ";") for row in ROWS])
+    assert datasets.load(f"csv:{bare}?label=2").columns[:2] == ("c0", "c1")
+    odd = table(tmp_path / "odd.csv", ["L,1,2", *(f"{'TI'[i % 2]},{i},{i}" for i in range(10))])
+    assert datasets.load(f"csv:{odd}?header=1&label=0").classes == ("I", "T")
+
+
+@pytest.mark.parametrize(
+    ("lines", "query", "message"),
+    [
+        ([*ROWS, "1,?,red,yes"], "", "column half has no value in line 22 (1 such lines)"),
+        ([*ROWS, "1,,red,yes"], "", "column half has no value in line 22"),
+        ([*ROWS, "1,2,red"], "", "line 22 has 3 cells, the first line has 4"),
+        (ROWS, "?label=n", "the label column n holds 20 values in 20 rows"),
+        ([row[:-3] + "same" for row in ROWS], "", "holds 1 values"),
+        (ROWS[:3], "", "it has 3 rows"),
+        ([], "", "it has 0 rows"),
+        (['"open,1,red,yes'] + ROWS, "", "it cannot be read"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(tmp_path, lines, query, message):
+    path = table(tmp_path / "t.csv", ["n,half,colour,label", *lines] if lines else [])
+    with pytest.raises(DataError) as error:
+        datasets.load(f"csv:{path}{query}")
+    assert message in str(error.value)
+    assert "t.csv" in str(error.value)
+
+
+def test_more_csv_errors(tmp_path):
+    names = table(tmp_path / "names.csv", [f"person{i},{i % 2}" for i in range(600)])
+    with pytest.raises(DataError, match="column c0 holds 600 different texts"):
+        datasets.load(f"csv:{names}")
+    gaps = table(tmp_path / "gaps.csv", ["n,half,colour,label", *ROWS, "1,?,red,yes"])
+    assert len(datasets.load(f"csv:{gaps}?missing=skip")) == 16
+    with pytest.raises(UsageError, match="missing='mean' is not known"):
+        datasets.load(f"csv:{gaps}?missing=mean")
+    with pytest.raises(UsageError, match="no column 'size'"):
+        datasets.load(f"csv:{gaps}?label=size")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="it cannot be read"):
+        datasets.load(f"csv:{tmp_path / 'bytes.csv'}")
+    with pytest.raises(DataError, match="was not found"):
+        datasets.load("csv:nowhere.csv")
+
+
+# -- the real sets, where they are -------------------------------------------------------------
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch):
+    """SSLBOOK_DATA as the tests were started with; it must be the same afterwards."""
+    monkeypatch.setenv("SSLBOOK_DATA", REAL)
+    before = listing(Path(REAL))
+    yield Path(REAL)
+    assert listing(Path(REAL)) == before
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_real_idx_sets(real, name):
+    train, test = datasets.load(name), datasets.load(name, "test")
+    assert (len(train), len(test), train.shape) == (60_000, 10_000, (3, 28, 28))
+    assert torch.bincount(test.labels).min() > 800
+    mean, std = types.channel_statistics(train.images)
+    assert train.mean == pytest.approx(mean, abs=1e-4)
+    assert train.std == pytest.approx(std, abs=1e-4)
+    assert images.problems(name, images.find(name)) == []
+
+
+@needs_data
+def test_real_cifar_in_another_layout(real):
+    with pytest.raises(DataError, match=r"pack:.*cifar10_jpeg\.npz"):
+        datasets.load("cifar10")
+
+
+@needs_data
+def test_real_packs(real):
+    signs = datasets.load("pack:sign_digits")
+    assert (len(signs), signs.shape, len(signs.classes)) == (1650, (3, 64, 64), 10)
+    emoji = datasets.load("pack:noto_emoji_captions", size=32)
+    assert emoji.labels is None
+    assert emoji.shape == (3, 32, 32)
+    assert emoji.images[:, :, 0, 0].float().mean() > 250  # transparent corners are white
+
+
+@needs_data
+def test_real_tables(real):
+    magic = datasets.load("csv:tabular/magic/magic04.data")
+    assert (magic.shape, magic.classes) == ((10,), ("g", "h"))
+    with pytest.raises(DataError, match=r"no value in line 15 \(2399 such lines\)"):
+        datasets.load("csv:tabular/adult/adult.data")
+    letters = datasets.load("csv:tabular/letter/letter-recognition.data?header=1&label=Letter")
+    assert len(letters.classes) == 26
+
+
+@needs_data
+@pytest.mark.slow
+def test_real_cifar_pack(real):
+    started = time.perf_counter(), time.process_time()
+    train = datasets.load("pack:cifar10", size=32)
+    wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+    print(f"60,000 images decoded in {wall:.1f} s ({cpu:.1f} CPU-seconds)")
+    assert (len(train), train.shape, len(train.classes)) == (50_000, (3, 32, 32), 10)
+    assert train.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.005)
+    started = time.perf_counter()
+    test = datasets.load("pack:cifar10", "test", size=32)
+    print(f"from the cache in {time.perf_counter() - started:.2f} s")
+    assert torch.bincount(test.labels).tolist() == [1000] * 10

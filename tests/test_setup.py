@@ -1,0 +1,255 @@
+"""The set-up: what is installed, the targets, the checks, licences and versions agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+import sslbook
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
+TARGETS = {"run", "test", "test-all", "lab", "lint", "check-exemplar"}
+# What Colab has: no floor may be above it.
+COLAB = {
+    "torch": "2.11", "torchvision": "0.26", "numpy": "2.1", "scikit-learn": "1.6",
+    "matplotlib": "3.10", "timm": "1.0.28", "typer": "0.27", "ipywidgets": "7.7.1",
+}  # fmt: skip
+# Imported names that differ from the package's, and libraries that a declared one is made of.
+PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipywidgets",
+            "ipykernel": "jupyterlab", "jupyter_client": "jupyterlab", "nbformat": "papermill",
+            "nbclient": "papermill", "nbconvert": "jupyterlab", "scipy": "scikit-learn",
+            "click": "typer", "traitlets": "ipywidgets"}  # fmt: skip
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """scripts/make.py on a folder of its own; `made` counts environments, `installs` pip's runs."""
+    module = script("make")
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    module.made, module.installs = [], []
+
+    def create() -> None:
+        module.made.append(1)
+        python = module.inside("python")
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.touch()
+
+    monkeypatch.setattr(module, "create_environment", create)
+    monkeypatch.setattr(module, "works", lambda: module.inside("python").exists())
+    monkeypatch.setattr(module, "pip_install", lambda: module.installs.append(1))
+    return module
+
+
+def requirements() -> list[str]:
+    extras = PROJECT["optional-dependencies"]
+    return PROJECT["dependencies"] + extras["graphs"] + extras["dev"]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def test_environment_yml_equals_pyproject():
+    listed = yaml.safe_load(CONDA)["dependencies"]
+    (from_pypi,) = (entry["pip"] for entry in listed if isinstance(entry, dict))
+    assert from_pypi == [*requirements(), "-e ."]
+    (python,) = (e for e in listed if isinstance(e, str) and e.startswith("python>"))
+    assert python.split(",")[0] == "python" + PROJECT["requires-python"]
+
+
+def test_every_line_of_environment_yml_says_its_use():
+    for line in CONDA.splitlines():
+        assert re.search(r"#\s*\S", line), line
+
+
+def test_every_requirement_is_a_floor_and_none_is_above_colab():
+    floors = {}
+    for requirement in requirements():
+        found = re.fullmatch(r"([A-Za-z0-9_-]+)>=([0-9.]+)", requirement)
+        assert found, f"{requirement} is not a plain floor"
+        floors[found[1]] = found[2]
+    for name, version in COLAB.items():
+        assert numbers(floors[name]) <= numbers(version), name
+
+
+def test_the_package_imports_only_what_it_declares():
+    declared = {re.split(r"[>=]", name)[0] for name in requirements()}
+    declared -= {re.split(r"[>=]", name)[0] for name in PROJECT["optional-dependencies"]["dev"]}
+    for path in (ROOT / "sslbook").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for name in imported(node) - set(sys.stdlib_module_names) - {"sslbook"}:
+                assert PROVIDED.get(name, name) in declared, f"{path.name} imports {name}"
+
+
+def imported(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name.split(".")[0] for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return {node.module.split(".")[0]}
+    return set()
+
+
+def test_targets_are_one_python_command_each():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rules = dict(re.findall(r"^([a-z-]+):\n((?:\t.*\n)+)", text, flags=re.MULTILINE))
+    assert set(rules) == TARGETS == set(script("make").TARGETS)
+    for name, recipe in rules.items():
+        assert recipe == f"\t@$(PYTHON) scripts/make.py {name}\n"
+    assert re.search(r"^PYTHON \?= python3$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["make", "checks"])
+def test_scripts_import_only_the_standard_library_at_the_top(name):
+    tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
+    for node in tree.body if name == "checks" else ast.walk(tree):
+        assert imported(node) <= set(sys.stdlib_module_names)
+
+
+def test_versions_and_licences_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == sslbook.__version__
+    assert " AND ".join(citation["license"]) == PROJECT["license"]
+    assert citation["authors"] == PROJECT["authors"]
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Version 2.0, January 2004" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
+    assert "CC BY 4.0" in (ROOT / "LICENSE-text").read_text(encoding="utf-8")
+
+
+def test_the_second_time_nothing_is_installed(make):
+    make.install()
+    make.install()
+    assert (make.made, make.installs) == ([1], [1])
+
+
+def test_a_changed_pyproject_is_installed_into_the_same_environment(make):
+    make.install()
+    (make.ROOT / "pyproject.toml").write_text("[project]\nname = 'new'\n")
+    make.install()
+    assert (make.made, make.installs) == ([1], [1, 1])
+
+
+def test_a_broken_off_installation_starts_afresh(make, monkeypatch):
+    def broken() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(make, "pip_install", broken)
+        assert make.main(["test"]) == 130
+    make.install()
+    assert (make.made, make.installs) == ([1, 1], [1])
+
+
+def test_an_environment_without_a_working_python_is_made_again(make):
+    make.install()
+    make.inside("python").unlink()
+    make.install()
+    assert (make.made, make.installs) == ([1, 1], [1, 1])
+
+
+def test_a_python_too_old_is_named_with_a_newer_one(make, monkeypatch, capsys):
+    newer = {"python3.12": "/usr/bin/python3.12"}
+    monkeypatch.setattr(make.shutil, "which", newer.get)
+    monkeypatch.setattr(make.sys, "version_info", (3, 9, 1))
+    assert make.main(["lint"]) == 1
+    said = capsys.readouterr().err
+    assert "needs Python 3.11 or newer; this is 3.9" in said
+    assert "python3.12 scripts/make.py lint" in said
+    assert make.made == []
+
+
+def test_a_missing_venv_module_is_explained(monkeypatch, tmp_path, capsys):
+    module = script("make")
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    said = "The virtual environment was not created: ensurepip is not available."
+    failed = subprocess.CompletedProcess([], 1, stdout=said)
+    monkeypatch.setattr(module.subprocess, "run", lambda *a, **k: failed)
+    assert module.main(["test"]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert "sudo apt install python3." in error
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("WARNING: Location 'x' is ignored\nERROR: NewConnectionError: no route", "No connection"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("ERROR: No matching distribution found for torch", "Try Python 3.11-3.13"),
+        ("something else", "open an issue"),
+    ],
+)
+def test_a_failing_pip_is_explained(said, hint):
+    message = script("make").why_pip_failed(said)
+    assert hint in message
+    assert "is ignored" not in message
+    assert said.splitlines()[-1] in message
+
+
+def test_the_target_runs_to_its_end_and_its_exit_code_is_returned():
+    make = script("make")
+    assert make.run([sys.executable, "-c", "raise SystemExit(5)"]) == 5
+
+
+def test_checks_go_on_after_a_failure_and_count_it(monkeypatch, capsys):
+    checks = script("checks")
+
+    def good(options) -> bool:
+        """passes"""
+        return True
+
+    def bad(options) -> bool:
+        """fails"""
+        return False
+
+    def broken(options) -> bool:
+        """raises"""
+        raise RuntimeError("a step's own mistake")
+
+    monkeypatch.setattr(checks, "STEPS", {"bad": bad, "broken": broken, "good": good})
+    assert checks.main([]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 2 failed"
+    assert checks.main(["--only", "good"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed"
+
+
+def test_a_step_ends_with_all_its_processes(monkeypatch, tmp_path):
+    checks = script("checks")
+    monkeypatch.setattr(checks, "STEP_SECONDS", 1)
+    late = tmp_path / "late"
+    child = f"import time, pathlib; time.sleep(3); pathlib.Path({str(late)!r}).touch()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    assert not checks.call([sys.executable, "-c", parent], env=checks.environment())
+    time.sleep(3)
+    assert not late.exists()
+
+
+def test_the_variables_of_whoever_runs_the_checks_do_not_reach_them(monkeypatch):
+    checks = script("checks")
+    monkeypatch.setenv("SSLBOOK_PRESET", "full")
+    monkeypatch.setenv("SSLBOOK_DATA", "somewhere")
+    env = checks.environment(SSLBOOK_STRICT="1")
+    assert "SSLBOOK_PRESET" not in env
+    assert (env["SSLBOOK_DATA"], env["SSLBOOK_STRICT"]) == ("somewhere", "1")

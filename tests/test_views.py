@@ -1,0 +1,477 @@
+"""Views against torchvision's functional operations, their laws of chance, and bad input."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torchvision.transforms.functional as T
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+from torchvision.transforms import RandomResizedCrop
+
+from sslbook import views
+from sslbook.errors import UsageError
+from sslbook.views import Augment, Recipe
+
+BOUND = 1e-5
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+WILD = {"jitter": (0.8, 0.8, 0.8, 0.5), "blur": 0.5, "solarize": 0.3}  # every branch is taken
+
+
+def dice(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n: int = 64, height: int = 32, width: int = 32, seed: int = 0) -> torch.Tensor:
+    """Noise at several scales and saturations, with black, white, gray and pure pixels."""
+    g = dice(seed)
+    x = torch.rand(n, 3, height, width, generator=g)
+    x[n // 2 :] = T.resize(x[n // 2 :, :, :4, :4], [height, width]).clamp(0, 1)  # smooth ones
+    x[: n // 4] = x[: n // 4].mean(1, keepdim=True) + 0.1 * x[: n // 4]  # pale ones
+    x[:, :, 0, :4] = torch.tensor([[0.0, 1, 0.5, 1], [0, 1, 0.5, 0], [0, 1, 0.5, 1]])
+    return x.clamp(0, 1)
+
+
+def numbers(n: int, low: float, high: float, seed: int = 1) -> torch.Tensor:
+    return low + (high - low) * torch.rand(n, generator=dice(seed))
+
+
+def farthest(mine: torch.Tensor, oracle: list[torch.Tensor]) -> float:
+    return (mine - torch.stack(oracle)).abs().max().item()
+
+
+SIZES = [(32, 32), (17, 40), (96, 64)]
+COLOUR = [
+    (views.adjust_brightness, T.adjust_brightness, 0.0, 2.5),
+    (views.adjust_contrast, T.adjust_contrast, 0.0, 2.5),
+    (views.adjust_saturation, T.adjust_saturation, 0.0, 2.5),
+    (views.adjust_hue, T.adjust_hue, -0.5, 0.5),
+    (views.solarize, T.solarize, 0.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize(("mine", "oracle", "low", "high"), COLOUR)
+def test_colour_equals_torchvision(mine, oracle, low, high, height, width):
+    x = images(64, height, width)
+    factor = numbers(64, low, high)
+    factor[:2] = torch.tensor((low, high))
+    expected = [oracle(one, f) for one, f in zip(x, factor.tolist(), strict=True)]
+    assert farthest(mine(x, factor), expected) <= BOUND
+    assert farthest(mine(x.to(memory_format=torch.channels_last), factor), expected) <= BOUND
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_grayscale_equals_torchvision(height, width):
+    x = images(64, height, width)
+    assert farthest(views.grayscale(x), [T.rgb_to_grayscale(one, 3) for one in x]) <= BOUND
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 9])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_blur_equals_torchvision(height, width, kernel_size):
+    x, sigma = images(64, height, width), numbers(64, 0.1, 2.0)
+    expected = [T.gaussian_blur(a, kernel_size, s) for a, s in zip(x, sigma.tolist(), strict=True)]
+    assert farthest(views.gaussian_blur(x, sigma, kernel_size), expected) <= BOUND
+    assert torch.equal(views.gaussian_blur(x, 0.0, kernel_size), x)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "ratio"),
+    [
+        (32, 32, 32, (3 / 4, 4 / 3)),
+        (64, 64, 32, (3 / 4, 4 / 3)),
+        (96, 96, 32, (3 / 4, 4 / 3)),
+        (96, 48, 32, (1 / 4, 4)),  # one axis may shrink while the other grows
+        (20, 33, 64, (1 / 4, 4)),
+        (64, 80, 24, (3 / 4, 4 / 3)),
+    ],
+)
+def test_crop_resize_equals_torchvision(height, width, size, ratio):
+    x = images(64, height, width)
+    boxes = views.crop_boxes(64, height, width, (0.02, 1.0), ratio, dice(2))
+    boxes[0] = torch.tensor((0, 0, height, width))
+    boxes[1] = torch.tensor((height - 1, width - 1, 1, 1))
+    flip = numbers(64, 0, 1) < 0.5
+    expected = []
+    for one, box, mirrored in zip(x, boxes.int().tolist(), flip, strict=True):
+        view = T.resized_crop(one, *box, [size, size], antialias=True)
+        expected.append(T.hflip(view) if mirrored else view)
+    assert farthest(views.crop_resize(x, boxes, size, flip), expected) <= BOUND
+    double = views.crop_resize(x.double(), boxes, size, flip)
+    assert double.dtype == torch.float64
+    assert farthest(double, [one.double() for one in expected]) <= BOUND
+
+
+def chroma_turn(turns: float) -> torch.Tensor:
+    """The explicit product: to YIQ, rotate I and Q, and back."""
+    yiq = torch.tensor(
+        [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]]
+    ).double()
+    c, s = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
+    turn = torch.tensor([[1, 0, 0], [0, c, s], [0, -s, c]]).double()
+    return torch.linalg.inv(yiq) @ turn @ yiq
+
+
+def test_chroma_rotation_is_the_matrix_product():
+    x, turns = images(), numbers(64, -0.5, 0.5)
+    expected = [
+        torch.einsum("ij,jhw->ihw", chroma_turn(t), one.double()).clamp(0, 1)
+        for t, one in zip(turns.tolist(), x, strict=True)
+    ]
+    assert farthest(views.rotate_chroma(x, turns).double(), expected) <= BOUND
+
+
+def test_chroma_rotation_keeps_luma_and_turns_as_the_hue_does():
+    pale = 0.5 + 0.1 * (images() - 0.5)  # pale enough not to be clamped
+    weights = torch.tensor((0.299, 0.587, 0.114))[:, None, None]
+    luma = (pale * weights).sum(1)
+    turned = views.rotate_chroma(pale, numbers(64, -0.5, 0.5))
+    torch.testing.assert_close((turned * weights).sum(1), luma, atol=1e-6, rtol=0)
+    red = torch.tensor((0.6, 0.4, 0.4))[None, :, None, None]
+    for turn in (views.rotate_chroma, views.adjust_hue):
+        assert turn(red, 1 / 3).argmax().item() == 1, "a third of a turn leads from red to green"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), height=st.integers(2, 24), width=st.integers(2, 24))
+def test_identities_and_range(seed, height, width):
+    x = images(8, max(height, 4), max(width, 4), seed)[:, :, :height, :width]
+    side = x[:, :, : min(height, width), : min(height, width)]
+    whole = torch.tensor([[0, 0, side.shape[2], side.shape[2]]]).expand(8, 4)
+    mirror = torch.ones(8, dtype=torch.bool)
+    for _ in range(2):
+        side = views.crop_resize(side, whole, side.shape[2], mirror)
+    torch.testing.assert_close(side, x[:, :, : side.shape[2], : side.shape[2]], atol=1e-6, rtol=0)
+    for change in (views.adjust_brightness, views.adjust_contrast, views.adjust_saturation):
+        torch.testing.assert_close(change(x, 1.0), x, atol=1e-6, rtol=0)
+    for turn in (views.adjust_hue, views.rotate_chroma):
+        torch.testing.assert_close(turn(x, 0.0), x, atol=2e-6, rtol=0)
+        torch.testing.assert_close(turn(x, 1.0), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(views.solarize(x, 1.1), x)
+    byte = (x * 255).to(torch.uint8)
+    for hue in ("hsv", "chroma"):
+        augment = Augment(Recipe(size=12, hue=hue, **WILD), MEAN, STD)
+        for view in augment.pictures(byte, dice(seed)):
+            assert view.shape == (8, 3, 12, 12)
+            assert view.min() >= -1e-6, "below 0"
+            assert view.max() <= 1 + 1e-6, "above 1"
+
+
+# --- boxes -------------------------------------------------------------------------------------
+
+
+def torchvision_boxes(n, height, width, scale, ratio, seed) -> torch.Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        blank = torch.empty(3, height, width)
+        return torch.tensor(
+            [RandomResizedCrop.get_params(blank, scale, ratio) for _ in range(n)]
+        ).float()
+
+
+def features(boxes: torch.Tensor) -> dict[str, torch.Tensor]:
+    top, left, height, width = boxes.unbind(1)
+    return {"area": height * width, "log ratio": (width / height).log(), "top": top, "left": left}
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scale", "ratio"),
+    [
+        (32, 32, (0.08, 1.0), (3 / 4, 4 / 3)),
+        (96, 96, (0.2, 1.0), (3 / 4, 4 / 3)),
+        (64, 20, (0.08, 1.0), (3 / 4, 4 / 3)),  # most throws do not fit
+        (48, 64, (0.3, 0.9), (1 / 3, 3.0)),
+    ],
+)
+def test_boxes_follow_the_law_of_random_resized_crop(height, width, scale, ratio):
+    n = 2500
+    boxes = views.crop_boxes(n, height, width, scale, ratio, dice(11))
+    mine = features(boxes)
+    oracle = features(torchvision_boxes(n, height, width, scale, ratio, seed=12))
+    for name in mine:
+        assert ks_2samp(mine[name].numpy(), oracle[name].numpy()).pvalue > 0.01, name
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, :2] + boxes[:, 2:] <= torch.tensor((height, width))).all()
+    assert torch.equal(boxes, boxes.round())
+
+
+def test_the_test_of_the_law_can_fail():
+    oracle = features(torchvision_boxes(2500, 32, 32, (0.08, 1.0), (3 / 4, 4 / 3), seed=12))
+    for scale, ratio, name in (
+        ((0.15, 1.0), (3 / 4, 4 / 3), "area"),
+        ((0.08, 1.0), (3 / 4, 3 / 2), "log ratio"),
+    ):
+        wrong = features(views.crop_boxes(2500, 32, 32, scale, ratio, dice(11)))
+        assert ks_2samp(wrong[name].numpy(), oracle[name].numpy()).pvalue < 1e-4, name
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "ratio"), [(64, 8, (3.0, 4.0)), (8, 64, (0.2, 0.3)), (9, 30, (0.5, 0.7))]
+)
+def test_boxes_that_never_fit_fall_back_to_the_centre(height, width, ratio):
+    mine = views.crop_boxes(2000, height, width, (0.9, 1.0), ratio, dice())
+    oracle = torchvision_boxes(5, height, width, (0.9, 1.0), ratio, seed=0)
+    assert torch.equal(mine, oracle[:1].expand(2000, 4))
+
+
+# --- Augment -----------------------------------------------------------------------------------
+
+
+def jittered(x: torch.Tensor, draw: views.Draw, i: int) -> torch.Tensor:
+    """torchvision's operations with the drawn parameters, in the drawn order."""
+    bright, contrast, saturation = draw.factors[i].tolist()
+    steps = (
+        lambda x: T.adjust_brightness(x, bright),
+        lambda x: T.adjust_contrast(x, contrast),
+        lambda x: T.adjust_saturation(x, saturation),
+        lambda x: T.adjust_hue(x, draw.hue[i].item()),
+    )
+    for step in draw.order[i].tolist() if draw.jitter[i] else ():
+        x = steps[step](x)
+    return T.rgb_to_grayscale(x, 3) if draw.gray[i] else x
+
+
+def mapped(x: torch.Tensor, draw: views.Draw, i: int) -> torch.Tensor:
+    """The affine jitter, written out: the same operations, unclamped, with the chroma turned."""
+    x = x.double()
+
+    def gray(x):
+        return (x * torch.tensor((0.2989, 0.587, 0.114)).double()[:, None, None]).sum(0)
+
+    bright, contrast, saturation = draw.factors[i].tolist()
+    turn = chroma_turn(draw.hue[i].item())
+    steps = (
+        lambda x: bright * x,
+        lambda x: contrast * x + (1 - contrast) * gray(x).mean(),
+        lambda x: saturation * x + (1 - saturation) * gray(x),
+        lambda x: torch.einsum("ij,jhw->ihw", turn, x),
+    )
+    for step in draw.order[i].tolist() if draw.jitter[i] else ():
+        x = steps[step](x)
+    return gray(x).expand_as(x) if draw.gray[i] else x
+
+
+def oracle_view(image: torch.Tensor, draw: views.Draw, i: int, recipe: Recipe) -> torch.Tensor:
+    x = image.float() / 255
+    x = T.resized_crop(x, *draw.boxes[i].int().tolist(), [recipe.size] * 2, antialias=True)
+    x = T.hflip(x) if draw.flip[i] else x
+    x = jittered(x, draw, i) if recipe.hue == "hsv" else mapped(x, draw, i)
+    if draw.sigma[i] > 0:
+        x = T.gaussian_blur(x, recipe.kernel_size, draw.sigma[i].item())
+    return x.clamp(0, 1).float()
+
+
+@pytest.mark.parametrize("hue", ["hsv", "chroma"])
+@pytest.mark.parametrize(("height", "width", "size"), [(32, 32, 32), (96, 96, 32), (48, 64, 40)])
+def test_augment_equals_torchvision_step_by_step(height, width, size, hue):
+    recipe = Recipe(size=size, hue=hue, **WILD)
+    byte = (images(64, height, width) * 255).to(torch.uint8)
+    augment = Augment(recipe, MEAN, STD)
+    draws = augment.draw(byte, dice(5))
+    pictures, normal = augment.apply(byte, draws, normalised=False), augment.apply(byte, draws)
+    for view, draw in enumerate(draws):
+        for i in range(64):
+            x = oracle_view(byte[i], draw, i, recipe)
+            clear = (x - 0.5).abs() > BOUND  # solarize jumps there: rounding decides
+            if draw.solarize[i]:
+                x = T.solarize(x, 0.5)
+                assert clear.float().mean() > 0.99
+            else:
+                clear[:] = True
+            assert (pictures[view][i] - x).abs()[clear].max() <= BOUND
+        torch.testing.assert_close(
+            normal[view], views.normalise(pictures[view], MEAN, STD), atol=1e-5, rtol=0
+        )
+    plain = Augment(Recipe(**{**vars(recipe), "solarize": 0.0}), MEAN, STD)
+    folded, apart = plain.apply(byte, draws), plain.apply(byte, draws, normalised=False)
+    torch.testing.assert_close(folded[0], views.normalise(apart[0], MEAN, STD), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("hue", ["hsv", "chroma"])
+def test_chunk_size_and_state_of_the_world_change_nothing(hue):
+    recipe = Recipe(size=24, hue=hue, jitter=(0.8, 0.8, 0.8, 0.5), blur=0.5)
+    byte = (images(70, 40, 40) * 255).to(torch.uint8)
+    expected = Augment(recipe, MEAN, STD)(byte, dice(3))
+    before = torch.get_rng_state()
+    for chunk in (1, 7, 64, 1000):
+        for mine, view in zip(
+            Augment(recipe, MEAN, STD, chunk=chunk)(byte, dice(3)), expected, strict=True
+        ):
+            torch.testing.assert_close(mine, view, atol=1e-6, rtol=0)
+    torch.manual_seed(99)
+    state = torch.get_rng_state()
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            again = Augment(recipe, MEAN, STD)(byte, dice(3))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    assert all(torch.equal(a, b) for a, b in zip(again, expected, strict=True))
+    assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
+    torch.set_rng_state(before)
+    as_float = Augment(recipe, MEAN, STD)(byte.float() / 255, dice(3))
+    torch.testing.assert_close(as_float[1], expected[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("hue", ["hsv", "chroma"])
+def test_cuda_agrees_with_cpu(hue):
+    recipe = Recipe(size=24, hue=hue, jitter=(0.8, 0.8, 0.8, 0.5), blur=0.5)
+    byte = (images(70, 40, 40) * 255).to(torch.uint8)
+    augment = Augment(recipe, MEAN, STD)
+    for here, there in zip(augment(byte, dice()), augment(byte.cuda(), dice()), strict=True):
+        torch.testing.assert_close(there.cpu(), here, atol=5e-5, rtol=0)
+
+
+def test_seeds():
+    byte = (images(16) * 255).to(torch.uint8)
+    augment = Augment(Recipe(), MEAN, STD)
+    first, second = augment(byte, dice(0))
+    assert first.dtype == torch.float32
+    assert torch.equal(augment(byte, dice(0))[0], first), "same seed, same views"
+    assert not torch.equal(augment(byte, dice(1))[0], first), "another seed, other views"
+    assert not torch.equal(second, first), "the two views differ"
+    generator = dice(0)
+    augment(byte, generator)
+    assert not torch.equal(augment(byte, generator)[0], first), "the generator moves on"
+
+
+@pytest.mark.parametrize("hue", ["hsv", "chroma"])
+def test_a_view_depends_on_its_own_image_only(hue):
+    byte = (images(20) * 255).to(torch.uint8)
+    augment = Augment(Recipe(hue=hue, **WILD), MEAN, STD)
+    other = byte.flip(0).clone()
+    other[7] = byte[7]
+    for mine, changed in zip(augment(byte, dice(4)), augment(other, dice(4)), strict=True):
+        torch.testing.assert_close(mine[7], changed[7], atol=1e-6, rtol=0)
+        assert not torch.allclose(mine[3], changed[3])
+    assert torch.equal(byte, (images(20) * 255).to(torch.uint8)), "the input is left alone"
+
+
+def test_a_draw_can_be_sliced():
+    byte = (images(20) * 255).to(torch.uint8)
+    augment = Augment(Recipe(**WILD), MEAN, STD)
+    draws = augment.draw(byte, dice(4))
+    part = augment.apply(byte[5:12], [draw[5:12] for draw in draws])
+    torch.testing.assert_close(part[1], augment.apply(byte, draws)[1][5:12], atol=1e-6, rtol=0)
+
+
+def test_each_image_has_its_own_dice():
+    n = 4000
+    recipe = Recipe(
+        flip=0.5, jitter=(0.4, 1.5, 0.2, 0.3), jitter_p=0.8, gray=0.2, blur=0.3, solarize=0.1
+    )
+    draw = Augment(recipe, MEAN, STD).draw(torch.zeros(n, 3, 8, 8), dice())[0]
+    for name, chance in (("flip", 0.5), ("jitter", 0.8), ("gray", 0.2), ("solarize", 0.1)):
+        share = getattr(draw, name).float().mean().item()
+        assert abs(share - chance) < 4 * math.sqrt(chance * (1 - chance) / n), name
+    busy = draw.jitter
+    for column, (low, high) in enumerate(((0.6, 1.4), (0.0, 2.5), (0.8, 1.2))):
+        factor = draw.factors[busy, column]
+        assert ks_2samp(factor.numpy(), numbers(n, low, high).numpy()).pvalue > 0.01
+    assert ks_2samp(draw.hue[busy].numpy(), numbers(n, -0.3, 0.3).numpy()).pvalue > 0.01
+    assert (draw.factors[~busy] == 1).all()
+    assert (draw.hue[~busy] == 0).all()
+    orders, counts = draw.order.unique(dim=0, return_counts=True)
+    assert len(orders) == 24
+    assert ((counts - n / 24) ** 2 / (n / 24)).sum() < 49.7  # chi square, 23 degrees, p = 0.001
+    blurred = draw.sigma > 0
+    assert abs(blurred.float().mean() - 0.3) < 0.03
+    assert ks_2samp(draw.sigma[blurred].numpy(), numbers(n, 0.1, 2.0).numpy()).pvalue > 0.01
+
+
+def test_switching_one_operation_off_keeps_the_other_draws():
+    x = torch.zeros(50, 3, 8, 8)
+    full = Augment(Recipe(blur=0.5), MEAN, STD).draw(x, dice())[1]
+    less = Augment(Recipe(jitter_p=0.0, blur=0.0), MEAN, STD).draw(x, dice())[1]
+    assert torch.equal(full.boxes, less.boxes)
+    assert torch.equal(full.flip, less.flip)
+    assert torch.equal(full.gray, less.gray)
+    assert not less.jitter.any()
+
+
+def test_one_recipe_per_view():
+    byte = (images(12) * 255).to(torch.uint8)
+    small = Recipe(size=12, crop=(0.05, 0.2))
+    augment = Augment((Recipe(), small, Recipe(), *Recipe.byol()), MEAN, STD)
+    made = augment(byte, dice())
+    assert [view.shape[-1] for view in made] == [32, 12, 32, 32, 32]
+    assert len(Augment(small, MEAN, STD, views=5)(byte, dice())) == 5
+    draws = augment.draw(byte, dice())
+    alone = Augment(small, MEAN, STD, views=1).apply(byte, draws[1:2])[0]
+    torch.testing.assert_close(made[1], alone, atol=1e-6, rtol=0)
+
+
+def test_no_operation_is_a_plain_picture():
+    byte = (images(8) * 255).to(torch.uint8)
+    for hue in ("hsv", "chroma"):
+        still = Recipe(crop=(1.0, 1.0), ratio=(1.0, 1.0), flip=0, jitter_p=0, gray=0, hue=hue)
+        view = Augment(still, MEAN, STD).pictures(byte, dice())[0]
+        torch.testing.assert_close(view, byte / 255, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(32, 32, 32), (50, 77, 32), (40, 30, 64)])
+def test_prepare_equals_torchvision(height, width, size):
+    byte = (images(8, height, width) * 255).to(torch.uint8)
+    x = T.center_crop(T.resize(byte / 255, [size], antialias=True), [size])
+    expected = T.normalize(x, MEAN, STD)
+    torch.testing.assert_close(
+        views.prepare(byte, size, MEAN, STD), expected, atol=BOUND / min(STD), rtol=0
+    )
+    torch.testing.assert_close(views.normalise(x, MEAN, STD), expected, atol=1e-6, rtol=0)
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+GOOD = torch.zeros(4, 3, 8, 8)
+AUGMENT = Augment(Recipe(size=8), MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: views.grayscale(GOOD[0]), r"shape \(B, 3, H, W\), got \(3, 8, 8\)"),
+        (lambda: views.grayscale(GOOD[:, :1]), r"\(4, 1, 8, 8\)"),
+        (lambda: views.grayscale(GOOD[:0]), "at least one image"),
+        (lambda: views.grayscale(GOOD.byte()), "float in 0-1, got torch.uint8"),
+        (lambda: views.grayscale(GOOD.numpy()), "tensor of images, got ndarray"),
+        (lambda: views.adjust_hue(GOOD, torch.zeros(3)), r"shift as one number per image"),
+        (lambda: views.adjust_brightness(GOOD, torch.zeros(4, 1)), "factor"),
+        (lambda: views.gaussian_blur(GOOD, 1.0, 4), "kernel of 4"),
+        (lambda: views.gaussian_blur(GOOD, 1.0, 17), "kernel of 17"),
+        (lambda: views.crop_resize(GOOD, torch.zeros(4, 4), 8), "empty"),
+        (lambda: views.crop_resize(GOOD, torch.tensor([[1, 0, 8, 8]]).expand(4, 4), 8), "leaves"),
+        (lambda: views.crop_resize(GOOD, torch.ones(4, 3), 8), r"boxes of shape \(4, 4\)"),
+        (lambda: views.crop_resize(GOOD, torch.ones(4, 4), 0), "size as a whole number"),
+        (lambda: views.crop_boxes(4, 8, 8, (0.5, 0.2), (1, 1), dice()), "scale is a range"),
+        (lambda: views.crop_boxes(4, 8, 8, (0.5, 1.0), (0, 1), dice()), "ratio is a range"),
+        (lambda: views.crop_boxes(4, 0, 8, (0.5, 1.0), (1, 1), dice()), "height"),
+        (lambda: views.crop_boxes(4, 8, 8, (0.5, 1.0), (1, 1), None), "Generator on the CPU"),
+        (lambda: AUGMENT(GOOD.int(), dice()), "uint8, got torch.int32"),
+        (lambda: AUGMENT(GOOD[:0], dice()), "at least one image"),
+        (lambda: AUGMENT(GOOD, 0), "Generator on the CPU"),
+        (lambda: AUGMENT.apply(GOOD, AUGMENT.draw(GOOD[:2], dice())), "one row per image"),
+        (lambda: Augment(Recipe(), MEAN, STD, views=0), "views"),
+        (lambda: Augment((), MEAN, STD), "one Recipe per view"),
+        (lambda: Augment(Recipe(), MEAN, STD, chunk=-1), "chunk"),
+        (lambda: Augment(Recipe(), MEAN, (0.0, 1.0, 1.0)), "std above 0"),
+        (lambda: Augment(Recipe(), (0.5,), (0.5,)), "three channels"),
+        (lambda: Recipe(size=32.0), "size as a whole number"),
+        (lambda: Recipe(crop=(0.0, 1.0)), "crop is a range"),
+        (lambda: Recipe(flip=1.5), "flip is a probability"),
+        (lambda: Recipe(jitter=(0.4, 0.4, 0.4, 0.6)), "at most 0.5"),
+        (lambda: Recipe(jitter=(0.4, 0.4, 0.4)), "four strengths"),
+        (lambda: Recipe(hue="yiq"), '"hsv" or "chroma"'),
+        (lambda: views.prepare(GOOD, 0, MEAN, STD), "size"),
+        (lambda: views.prepare(GOOD.long(), 8, MEAN, STD), "got torch.int64"),
+    ],
+)
+def test_bad_input_is_refused_in_words(call, words):
+    with pytest.raises(UsageError, match=words):
+        call()
