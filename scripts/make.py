@@ -148,17 +148,18 @@ def pip_install() -> None:
     """Install the book with all that it needs, quietly; what pip says goes to a file.
 
     torch and torchvision are named in the same command as the book, so that pip takes a pair
-    that was built together.
+    that was built together. A new pip that leaves compiling to the first import takes less than
+    half the time of the one that comes with Python 3.11.
     """
     print("Installing: some GB and a few minutes the first time.", flush=True)
     log = VENV / "install.log"
-    line = [inside("python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
-            "--quiet", "torch", "torchvision", "--editable", ".[dev]"]  # fmt: skip
+    pip = [inside("python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
+           "--quiet", "--no-compile"]  # fmt: skip
     with open(log, "w", encoding="utf-8") as out:
-        process = subprocess.Popen(line, cwd=ROOT, stdout=out, stderr=out, env=clean())
-        code = wait(process)
-    if code:
-        raise Stop(why_pip_failed(log.read_text(encoding="utf-8", errors="replace")))
+        for what in (["--upgrade", "pip"], ["torch", "torchvision", "--editable", ".[dev]"]):
+            process = subprocess.Popen(pip + what, cwd=ROOT, stdout=out, stderr=out, env=clean())
+            if wait(process):
+                raise Stop(why_pip_failed(log.read_text(encoding="utf-8", errors="replace")))
     test = "import torch, torchvision, sslbook"
     line = [inside("python"), "-c", test]
     done = subprocess.run(line, cwd=ROOT, env=clean(), capture_output=True, text=True)

@@ -160,3 +160,19 @@ def shape_table(module: nn.Module, *inputs: Tensor) -> list[tuple[str, str, str,
         for handle in handles:
             handle.remove()
     return rows
+
+
+def describe(module: nn.Module, sample: Tensor, kept: str = "encoder") -> str:
+    """A table as text: the children of `module`, what they put out and how many parameters.
+
+    sample: a batch for the child `kept`, whose own parts are listed too; the rest of the children
+    serve pretraining only, which the table says.
+    """
+    lines = [f"{'part':<14}{'output':<20}{'parameters':>12}"]
+    for name, part in module.named_children():
+        use = "kept" if name == kept else "thrown away"
+        lines.append(f"{name:<14}{'':<20}{parameter_count(part):>12,}  {use}")
+        if name == kept:
+            rows = shape_table(part, sample)
+            lines += [f"  {inner:<12}{shape:<20}{count:>12,}" for inner, _, shape, count in rows]
+    return "\n".join(lines)

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +16,13 @@ from torch import nn
 
 from sslbook import datasets, device, encoders, files, folders, settings
 from sslbook.errors import UsageError
-from sslbook.judging import claims, control_scores, features, rankme, records, scores
+from sslbook.judging import claims, records
 from sslbook.lesson import exercises
+from sslbook.lesson.verdicts import show_verdicts
 from sslbook.lock import FolderLock
+from sslbook.scores import Scores
 from sslbook.streams import Streams
 from sslbook.training import Batches, History, precision
-from sslbook.views import prepare
 
 
 def start(
@@ -58,10 +58,10 @@ class Run:
         self.began, self.cpu_began = time.monotonic(), time.process_time()
         self.data: dict[str, dict[str, Any]] = {}
         self.trainings: dict[str, dict[str, Any]] = {}
-        self.scores: dict[str, dict[str, float]] = {}
+        self.scores = Scores(chapter, resolved, where)
         self.diagnostics: dict[str, float] = {}
         self.claims: dict[str, claims.Claim] = {}
-        self.measured: dict[str, dict[str, float]] = {}
+        self.measured: dict[str, dict[str, float | None]] = {}
         self.tried = 1
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
@@ -89,7 +89,6 @@ class Run:
             self.settings.dataset, split, limit=getattr(self.settings, key, 0),
             size=getattr(self.settings, "size", 0), seed=0,
         )
-        self.prepare = partial(prepare, size=found.shape[-1], mean=found.mean, std=found.std)
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         return found
@@ -130,7 +129,8 @@ class Run:
         """Give the number that decides claim `id`. Raises UsageError for one not registered."""
         if id not in self.claims:
             raise UsageError(f"Claim {id!r} was never registered.", "", "Use run.claim first.")
-        self.measured[id] = {"value": float(value), "precondition": float(precondition)}
+        both = {"value": float(value), "precondition": float(precondition)}
+        self.measured[id] = {k: v if math.isfinite(v) else None for k, v in both.items()}
 
     def verdicts(self) -> dict[str, claims.Verdict]:
         """The verdict on each claim, pooled over the finished runs that differ in the seed."""
@@ -138,36 +138,11 @@ class Run:
         mine = [r for _, r in records.of_runs(self.folder.parent.parent) if r]
         return records.verdicts(records.pooled(here, [*records.shipped(), *mine]))
 
-    def score(self, row: str, measures: Mapping[str, float]) -> None:
-        """Add a row to the chapter's table: measure -> accuracy between 0 and 1."""
-        self.scores[row] = {key: float(value) for key, value in measures.items()}
-
-    def controls(self, make_encoder: Any, train: Any, test: Any, augment: Any = None) -> None:
-        """Add the rows every method is held against: chance, raw pixels, a random encoder and,
-        with `augment` and the setting `supervised_epochs`, the same net trained with labels."""
-        if train.labels is None or test.labels is None:
-            return
-        found = control_scores(
-            make_encoder, self.streams, train, test, prepare=self.prepare, augment=augment,
-            epochs=getattr(self.settings, "supervised_epochs", 0), device=self.device,
-        )
-        for row, measures in found.items():
-            self.score(row, measures)
-
-    def judge(self, row: str, encoder: nn.Module, train: Any, test: Any) -> dict[str, float]:
-        """Add an encoder's row: kNN and linear probe on frozen features, RankMe of them.
-
-        Without labels the probes are left out, and that is said.
-        """
-        bank = features(encoder, train, prepare=self.prepare)
-        measures = {"rank": rankme(bank)}
-        if train.labels is None or test.labels is None:
-            print(f"{row}: no labels in {train.name}, so kNN and linear probe are left out")
-        else:
-            queries = features(encoder, test, prepare=self.prepare)
-            measures |= scores(bank, train.labels, queries, test.labels)
-        self.score(row, measures)
-        return self.scores[row]
+    def show_verdicts(self) -> None:
+        """Show claim, value, rule and verdict, with a warning when a reference was trained."""
+        show_verdicts(self.claims, self.verdicts())
+        if note := exercises.trained_with_note():
+            print(note)
 
     def encoder(self, chapter: str = "") -> tuple[nn.Module, Any]:
         """(encoder, prepare) of this run, else of the chapter's latest finished run."""
@@ -181,22 +156,19 @@ class Run:
     # -- record ------------------------------------------------------------------------------
 
     def record(self, status: str) -> dict[str, Any]:
-        """The record as it stands."""
-        decided = {
-            key: {"claim": claim.as_dict(), **_finite(self.measured.get(key, {}))}
-            for key, claim in self.claims.items()
-        }
+        """The record as it stands (see the module `records`)."""
         return {
             "schema": records.SCHEMA, "chapter": self.chapter, "status": status,
             "code": records.code(), "preset": self.settings.preset, "seed": self.seed,
             "parameters": dict(sorted(vars(self.settings).items())), "data": self.data,
             "device": {**device.describe(self.device), "precision": self.precision},
-            "versions": records.versions(),
-            "started": self.started,
+            "versions": records.versions(), "started": self.started,
             "seconds": {"wall": round(time.monotonic() - self.began, 2),
                         "cpu": round(time.process_time() - self.cpu_began, 2)},
-            "trainings": self.trainings, "scores": self.scores, "diagnostics": self.diagnostics,
-            "claims": decided, "tried": self.tried,
+            "trainings": self.trainings, "scores": self.scores.rows, "diagnostics": self.diagnostics,
+            "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}
+                       for key, claim in self.claims.items()},
+            "tried": self.tried,
             "trained_with": "reference" if exercises.fallbacks() else "notebook",
         }
 
@@ -208,10 +180,5 @@ class Run:
         self._write("finished")
         self._lock.release()
         undecided = [k for k in self.claims if k not in self.measured]
-        print(f"{self.chapter}: finished; the record holds {len(self.scores)} rows of scores, "
+        print(f"{self.chapter}: finished; the record holds {len(self.scores.rows)} rows of scores, "
               f"{len(self.measured)} measured claims and {len(undecided)} not measured here")
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON has no nan: what is not a finite number becomes null."""
-    return {key: value if math.isfinite(value) else None for key, value in values.items()}

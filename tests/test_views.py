@@ -384,6 +384,11 @@ def test_each_image_has_its_own_dice():
     blurred = draw.sigma > 0
     assert abs(blurred.float().mean() - 0.3) < 0.03
     assert ks_2samp(draw.sigma[blurred].numpy(), numbers(n, 0.1, 2.0).numpy()).pvalue > 0.01
+    area = draw.boxes[:, 2] * draw.boxes[:, 3]
+    flags = (draw.flip, busy, draw.gray, blurred, draw.solarize, draw.order[:, 0] == 3, area)
+    for dice_of_one in (flags, (*draw.factors[busy].unbind(1), draw.hue[busy])):
+        together = torch.corrcoef(torch.stack([one.float() for one in dice_of_one]))
+        assert (together - torch.eye(len(together))).abs().max() < 0.07, "two share their dice"
 
 
 def test_switching_one_operation_off_keeps_the_other_draws():

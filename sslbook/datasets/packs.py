@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from sslbook import files
 from sslbook.datasets import cache, folders, pixels
@@ -108,7 +107,7 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
     for name, image in zip(names, pixels.decode_many(sources, size, threads=True), strict=True):
         if isinstance(image, Exception):
             raise folders.broken(folder, name, image) from image
-        encoded.append(_png(image) if size else (folder / name).read_bytes())
+        encoded.append(pixels.png(image) if size else (folder / name).read_bytes())
     columns = {
         "data": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
@@ -178,6 +177,8 @@ def _columns(path: Path, without: set[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            if len(members) != _announced(path):
+                raise ValueError("its directory does not list what its end announces")
             return {
                 key: np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
                 for key, name in members.items()
@@ -186,6 +187,19 @@ def _columns(path: Path, without: set[str]) -> dict[str, np.ndarray]:
     except Exception as error:  # zipfile, zlib and NumPy have no common base for damage
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise _damaged(path, reason) from error
+
+
+def _announced(path: Path) -> int:
+    """The number of members that the end record of a zip file states.
+
+    zipfile does not compare it: one wrong length in the directory can swallow the entries behind
+    it, and a pack would lose its labels without a word.
+    """
+    with open(path, "rb") as file:
+        file.seek(-min(path.stat().st_size, 65_557), io.SEEK_END)  # the record, a longest comment
+        tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    return int.from_bytes(tail[at + 10 : at + 12], "little")
 
 
 def _whole(path: Path, columns: dict[str, np.ndarray], key: str, n: int) -> np.ndarray | None:
@@ -220,13 +234,6 @@ def _classes(
     if names.ndim != 1 or names.dtype.kind not in "US" or len(names) <= labels.max():
         raise _damaged(path, f"label {labels.max()} has no name in classes")
     return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
-
-
-def _png(image: np.ndarray) -> bytes:
-    """uint8 (3, H, W) as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image.transpose(1, 2, 0)).save(buffer, format="png")
-    return buffer.getvalue()
 
 
 def _damaged(path: Path, why: str) -> DataError:

@@ -66,6 +66,13 @@ def decode_many(
             yield from pool.map(attempt, block)
 
 
+def png(image: np.ndarray) -> bytes:
+    """uint8 (3, H, W) as PNG, which loses nothing."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, format="png")
+    return buffer.getvalue()
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which convert("RGB") would clip at 255
         levels = np.asarray(image).astype(np.int64) >> 8

@@ -40,7 +40,7 @@ def shapes(n: int, seed: int = 0, size: int = 32, split: str = "train") -> Image
     x, y (centre, rightwards and downwards from the middle) and radius in half-widths, angle in
     degrees, clockwise, float32 (n,); fg, bg (the two colours, 0-1) float32 (n, 3).
     """
-    factors = _factors(seed, split, n, size)
+    factors = _factors(seed, split, n)
     noise = np.random.PCG64(derive(seed, "shapes", split, "noise"))
     images = np.empty((n, 3, size, size), dtype=np.uint8)
     for start in range(0, n, _BLOCK):
@@ -68,7 +68,7 @@ def load(split: str, limit: int, size: int, seed: int) -> ImageSet:
     return shapes(n, seed, size or 32, split)
 
 
-def _factors(seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
+def _factors(seed: int, split: str, n: int) -> dict[str, np.ndarray]:
     """What each image shows; names, shapes and units as in `shapes`.
 
     From PCG64's raw output, which NumPy promises to keep, a fixed count of numbers per image.
@@ -81,7 +81,7 @@ def _factors(seed: int, split: str, n: int, size: int) -> dict[str, np.ndarray]:
     shape = np.argsort(draws[:, 0].reshape(-1, 8), axis=1).reshape(-1)[:n].astype(np.int64)
     draws = draws[:n]
     radius = RADIUS[0] + (RADIUS[1] - RADIUS[0]) * draws[:, 1]
-    room = 1 - radius - 2 / size  # so that the outermost pixels are background
+    room = 1 - radius  # the outline stays inside the image
     factors = {
         "x": (2 * draws[:, 2] - 1) * room,
         "y": (2 * draws[:, 3] - 1) * room,

@@ -26,16 +26,19 @@ from sslbook.judging.diagnostics import (
     uniformity,
 )
 from sslbook.judging.encoding import calibrate_batchnorm, features
+from sslbook.judging.online import OnlineProbe, embeddings
 from sslbook.judging.probes import LinearProbe, knn, knn_table, linear_probe, neighbours
 
 __all__ = [
     "LinearProbe",
+    "OnlineProbe",
     "alignment",
     "calibrate_batchnorm",
     "chance",
     "collapse_level",
     "control_scores",
     "diagnose",
+    "embeddings",
     "encoder_scores",
     "features",
     "knn",

@@ -167,16 +167,17 @@ def control_scores(
     augment: Augment | None = None,
     epochs: int = 0,
     device: str | torch.device = "cpu",
+    **training: float,
 ) -> dict[str, dict[str, float]]:
-    """All controls: {"chance", "raw", "random"}, and "supervised" with `augment` and epochs > 0.
+    """All controls: {"chance", "pixels", "random"}, and "supervised" with `augment` and epochs > 0.
 
     Each is a dict as of `scores`; chance is the same number for every measure. Raises DataError
-    without labels.
+    without labels. training: batch_size, lr and weight_decay of the supervised one.
     """
     raw = raw_control(train, test, prepare=prepare)
     found = {
         "chance": dict.fromkeys(raw, chance(train.labels, test.labels)),
-        "raw": raw,
+        "pixels": raw,
         "random": random_control(
             make_encoder, streams.child("random"), train, test, prepare=prepare, device=device
         ),
@@ -191,6 +192,7 @@ def control_scores(
             epochs=epochs,
             prepare=prepare,
             device=device,
+            **training,
         )
     return found
 

@@ -15,16 +15,21 @@ from torch.nn import functional
 
 from sslbook.streams import Streams
 
+_COARSE = 1e-4  # to here with the bound on the curvature, further with the curvature itself
 
-def standardisation(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and inverse standard deviation (D,) of the columns of x (N, D); 0 for constant ones.
 
-    Constant is also what float32 features may show as rounding noise alone.
+def standardised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """x (N, D) with columns of mean 0 and variance 1, the means (D,) and the factors (D,).
+
+    The factor is 1 / standard deviation (divided by N), and 0 for a constant column, which is
+    also one that shows nothing but the rounding of float32.
     """
     mean = x.mean(dim=0)
-    std = x.std(dim=0, correction=0)
+    centred = x - mean
+    std = centred.square().mean(dim=0).sqrt()
     varies = std > 4 * torch.finfo(torch.float32).eps * x.abs().amax(dim=0)
-    return mean, varies / std.where(varies, 1.0)
+    factor = varies / std.where(varies, 1.0)
+    return centred * factor, mean, factor
 
 
 def principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,12 +70,21 @@ def fit_path(
     turned = x.T.contiguous()  # a second copy halves the time of the products with thin matrices
     solution = x.new_zeros(x.shape[1] + 1, classes) if start is None else start
     # Boehning's bound: curvature along an axis is at most half its variance.
-    curvature = torch.cat([variances, variances.new_ones(1)])[:, None] / 2
+    bound = torch.cat([variances, variances.new_ones(1)])[:, None] / 2
     for l2 in strengths:
         penalty = torch.full_like(solution, l2 * (2 if classes == 2 else 1))
         penalty[-1] = 0
-        scale = (curvature + penalty).rsqrt()
-        solution, converged = _minimise(x, turned, truth, penalty, scale, solution, tolerance)
+        problem = x, turned, truth, penalty
+        coarse = max(tolerance, _COARSE)
+        solution, converged = _minimise(*problem, (bound + penalty).rsqrt(), solution, coarse)
+        if tolerance < coarse:
+            # Near the solution the true curvature, far below the bound where the fit is confident,
+            # scales better: fewer steps, and the tolerance then bounds the error of W.
+            p = (x @ solution[:-1] + solution[-1]).softmax(dim=1)
+            spread = p * (1 - p) / len(x)
+            curvature = torch.cat([turned.square() @ spread, spread.sum(dim=0, keepdim=True)])
+            scale = (curvature + penalty).clamp_min(1e-12).rsqrt()
+            solution, converged = _minimise(*problem, scale, solution, tolerance)
         yield solution, converged
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sslbook.errors import UsageError
 from sslbook.judging.inputs import labelled, matrix, same_width
-from sslbook.judging.logistic import fit_path, held_out, principal_axes, standardisation
+from sslbook.judging.logistic import fit_path, held_out, principal_axes, standardised
 from sslbook.methods.common import unit_rows
 
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # strongest first: each fit starts from the one before
@@ -74,7 +74,7 @@ def _vote(votes: Tensor, weight: Tensor, classes: Tensor, test_y: Tensor) -> flo
     return float((classes[best.int().argmax(dim=1)] == test_y).double().mean())
 
 
-def _nearest(query: Tensor, bank: Tensor, k: int, chunk: int = 512) -> tuple[Tensor, Tensor]:
+def _nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Similarities and indices (Q, k) of the nearest rows, ties by index, chunked over queries."""
     same_width(bank, query)
     if not 1 <= k <= len(bank):
@@ -83,6 +83,7 @@ def _nearest(query: Tensor, bank: Tensor, k: int, chunk: int = 512) -> tuple[Ten
             todo=f"Take k between 1 and {len(bank)}.",
         )
     bank = unit_rows(bank)
+    chunk = min(512, 1 + 2**24 // len(bank))  # at most about 130 MB of similarities at a time
     parts = [
         _nearest_chunk(rows, bank, k) for rows in unit_rows(query.to(bank.device)).split(chunk)
     ]
@@ -165,8 +166,7 @@ def linear_probe(
         )
     if l2 is not None and not 0 < l2 < float("inf"):
         raise UsageError(f"linear_probe got l2={l2}; l2 must be a number more than 0.")
-    mean, scale = standardisation(train_x)
-    x = (train_x - mean) * scale
+    x, mean, scale = standardised(train_x)
     axes, variances = principal_axes(x)
     x = x @ axes  # (N, R)
     tried, start = {}, None

@@ -131,3 +131,10 @@ def expected_minutes(chapter: str, preset: str, device: str) -> str:
         return "time not measured yet"
     seconds = sorted(times)[len(times) // 2]
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
+
+
+def reference(chapter: str) -> dict[str, Any] | None:
+    """The shipped record that a learner's run is compared with: the longest preset, newest."""
+    order = {"full": 2, "lesson": 1}
+    found = [r for r in shipped() if r["chapter"] == chapter and r["preset"] in order]
+    return max(found, key=lambda r: (order[r["preset"]], r["started"]), default=None)

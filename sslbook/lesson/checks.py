@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sslbook.errors import UsageError
+from sslbook.lesson.compare import Different, kind, same_gradients, same_tree, tensors
 from sslbook.streams import Streams
-
-
-class Different(Exception):
-    """What is not the same, in words for the learner."""
 
 
 @dataclass
@@ -98,7 +95,7 @@ def _argument_names(function: Callable) -> list[str]:
 def _agrees(mine: Callable, other: Callable, cases: list, grads: bool, bound: float) -> bool:
     try:
         _run(mine, other, cases, [], grads, bound)
-    except Different:
+    except Exception:  # a mistake that stops on a case is not the one that was made
         return False
     return True
 
@@ -107,7 +104,7 @@ def _run(mine: Any, reference: Callable, cases: list, names: list, grads: bool,
          bound: float) -> bool:
     """Compare on all cases; True when a gradient was among what was compared."""
     if not callable(mine):
-        raise Different(f"your answer is {_a(mine)}, not a function")
+        raise Different(f"your answer is {kind(mine)}, not a function")
     any_gradient = False
     for number, case in enumerate(cases, start=1):
         where = f" on case {number}" if len(cases) > 1 else ""
@@ -116,28 +113,29 @@ def _run(mine: Any, reference: Callable, cases: list, names: list, grads: bool,
             got = _call(mine, case, names)
         except Exception as error:
             first = (str(error).strip().splitlines() or [""])[0][:160]
-            raise Different(f"your function stopped with {type(error).__name__}: {first}"
-                            f"{where}") from error
-        _same_tree(got.value, wanted.value, f"the value{where}", bound)
-        for i, (left, right, start) in enumerate(zip(got.after, wanted.after, wanted.before,
-                                                     strict=True)):
-            name = names[i] if i < len(names) else f"argument {i + 1}"
-            _same_argument(left, right, start, name, where, bound)
-        if grads and _has_gradient(wanted.value):
-            _same_gradients(got, wanted, where, bound)
+            raise Different(f"your function stopped{where} with "
+                            f"{type(error).__name__}: {first}") from error
+        # Arguments first: a change in place is the cause of a wrong value, not the other way.
+        for i, name in enumerate(_named(names, len(case))):
+            _same_argument(got.after[i], wanted.after[i], wanted.before[i], name, where, bound)
+        same_tree(got.value, wanted.value, "the value", where, bound)
+        if grads and any(tensor.requires_grad for tensor in tensors(wanted.value)):
+            same_gradients((got.value, got.leaves), (wanted.value, wanted.leaves), where, bound)
             any_gradient = True
     return any_gradient
 
 
+def _named(names: list, count: int) -> list[str]:
+    return [names[i] if i < len(names) else f"argument {i + 1}" for i in range(count)]
+
+
 def _call(function: Callable, case: tuple, names: list) -> Call:
     """Call `function` on a fresh copy of the case, with its global draws seeded alike."""
-    call = Call()
-    call.before = tuple(_copied(argument, None, "") for argument in case)
-    given = tuple(_copied(argument, call.leaves, names[i] if i < len(names) else f"argument {i + 1}")
-                  for i, argument in enumerate(case))
+    call = Call(before=tuple(_copied(argument, None, "") for argument in case))
+    call.after = tuple(_copied(argument, call.leaves, name)
+                       for argument, name in zip(case, _named(names, len(case)), strict=True))
     with Streams(0, "check").seeded("call"):
-        call.value = function(*given)
-    call.after = given
+        call.value = function(*call.after)
     return call
 
 
@@ -145,48 +143,29 @@ def _copied(value: Any, leaves: list | None, name: str) -> Any:
     """A deep copy with tensors in float64 on the CPU; `leaves` collects what gets a gradient."""
     import torch
 
-    if isinstance(value, torch.Tensor):
-        plain = value.detach().cpu()
-        if not plain.is_floating_point():
-            return plain.clone()
-        leaf = plain.double().clone()
-        if leaves is None:
-            return leaf
-        leaves.append((name, leaf.requires_grad_()))
-        return leaf.clone()  # not a leaf: a change in place is seen, not an error of autograd
     if isinstance(value, torch.nn.Module):
         module = copy.deepcopy(value).cpu().double()
         if leaves is not None:
             leaves += [(f"{name}.{part}", p) for part, p in module.named_parameters()
                        if p.requires_grad]
         return module
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().cpu()
+        leaf = (plain.double() if plain.is_floating_point() else plain).clone()
+        if leaves is None or not leaf.is_floating_point():
+            return leaf
+        leaves.append((name, leaf.requires_grad_()))
+        return leaf.clone()  # not a leaf: a change in place is seen, not an error of autograd
     if isinstance(value, torch.Generator):
-        return torch.Generator().set_state(value.get_state()) if value.device.type == "cpu" else (
-            torch.Generator().manual_seed(value.initial_seed()))
+        if value.device.type == "cpu":
+            return torch.Generator().set_state(value.get_state())
+        return torch.Generator().manual_seed(value.initial_seed())
     if isinstance(value, Mapping):
         return {key: _copied(item, leaves, f"{name}[{key!r}]") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         items = [_copied(item, leaves, f"{name}[{i}]") for i, item in enumerate(value)]
         return tuple(items) if isinstance(value, tuple) else items
     return value if callable(value) else copy.deepcopy(value)
-
-
-def _tensors(value: Any) -> Iterator[Any]:
-    """All tensors of a nested value, in order."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            yield from _tensors(value[key])
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _has_gradient(value: Any) -> bool:
-    return any(tensor.requires_grad for tensor in _tensors(value))
 
 
 def _same_argument(got: Any, wanted: Any, start: Any, name: str, where: str,
@@ -196,20 +175,14 @@ def _same_argument(got: Any, wanted: Any, start: Any, name: str, where: str,
 
     if isinstance(wanted, torch.nn.Module):
         got, wanted, start = (dict(module.state_dict()) for module in (got, wanted, start))
-    if not any(True for _ in _tensors(wanted)):
+    if not any(True for _ in tensors(wanted)):
         return
     try:
-        _same_tree(got, wanted, "", bound)
+        same_tree(got, wanted, f"{name} after the call", where, bound)
     except Different as difference:
-        if _matches(wanted, start, bound):
-            raise Different(f"your function changes its input {name} in place{where}: "
-                            "work on a copy") from difference
-        raise Different(f"{name} after the call{where}: {str(difference).strip()}") from None
-
-
-def _matches(a: Any, b: Any, bound: float) -> bool:
-    try:
-        _same_tree(a, b, "", bound)
-    except Different:
-        return False
-    return True
+        try:
+            same_tree(wanted, start, "", "", 0.0)
+        except Different:  # the reference changes it too, but otherwise
+            raise difference from None
+        raise Different(f"your function changes its input {name} in place{where}: "
+                        "work on a copy") from None

@@ -65,6 +65,11 @@ class Cell:
                 if mime.startswith("text/"):
                     yield joined(value)
 
+    @property
+    def printed(self) -> str:
+        """What the cell printed."""
+        return "".join(joined(out["text"]) for out in self.outputs if "text" in out)
+
     def tagged(self, prefix: str) -> list[str]:
         """What follows `prefix` in the tags that begin with it."""
         return [tag.removeprefix(prefix) for tag in self.tags if tag.startswith(prefix)]
@@ -113,6 +118,12 @@ class NotebookSource:
     def calls(self, *names: str) -> list[tuple[Cell, ast.Call]]:
         """Every call in the notebook whose function's last name is one of `names`."""
         return [(cell, call) for cell in self.code for call in syntax.calls(cell.tree, *names)]
+
+    @property
+    def trainings(self) -> list[tuple[Cell, ast.Call]]:
+        """The calls of `train` and `sslbook.train` (a module's own `.train()` is another thing)."""
+        own = ("train", "sslbook.train")
+        return [pair for pair in self.calls("train") if syntax.dotted(pair[1].func) in own]
 
 
 def read(path: str | Path, chapter: Chapter) -> NotebookSource:

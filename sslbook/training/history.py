@@ -13,7 +13,7 @@ from torch import nn
 
 from sslbook import files
 
-_COLUMNS = 8
+_COLUMNS = 80
 _ROWS = 11  # and the header
 
 
@@ -86,21 +86,26 @@ class History:
 class Log:
     """Prints rows as they come: at most 12 lines of 80 columns, whatever the training's length.
 
-    marks: the steps at which rows come, ascending.
+    marks: the steps at which rows come, ascending; none of them, and nothing is printed.
     """
 
     def __init__(self, marks: list[int]):
-        chosen = np.linspace(0, len(marks) - 1, min(_ROWS, len(marks))).round().astype(int)
+        last = max(0, len(marks) - 1)
+        chosen = np.linspace(0, last, min(_ROWS, len(marks))).round().astype(int)
         self.shown = {marks[i] for i in chosen}
-        self.keys: list[str] = []
+        self.widths: dict[str, int] = {}
 
     def print(self, row: dict[str, float]) -> None:
         if row["step"] not in self.shown:
             return
-        if not self.keys:
-            self.keys = list(dict.fromkeys(("step", "epoch", "loss", *row)))[:_COLUMNS]
-            print("".join(f"{key:>10}" for key in self.keys))
-        print("".join(f"{_short(key, row.get(key)):>10}" for key in self.keys), flush=True)
+        if not self.widths:
+            for key in dict.fromkeys(("step", "epoch", "loss", *row)):
+                width = max(9, len(key) + 2)
+                if sum(self.widths.values()) + width <= _COLUMNS:
+                    self.widths[key] = width
+            print("".join(f"{key:>{width}}" for key, width in self.widths.items()))
+        cells = (f"{_short(key, row.get(key)):>{width}}" for key, width in self.widths.items())
+        print("".join(cells), flush=True)
 
 
 def _short(key: str, value: float | None) -> str:

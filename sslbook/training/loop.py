@@ -39,6 +39,7 @@ def train(
     steps: int = 0,
     recipe: Recipe | None = None,
     allow_collapse: bool = False,
+    quiet: bool = False,
 ) -> History:
     """Train a module and return its History; a training of this name that finished is loaded.
 
@@ -51,9 +52,11 @@ def train(
     probe: `probe(module, step)` returns numbers (columns of the log) and arrays (snapshots);
     it is asked before the first step, every `probe_every` epochs (0: ten times) and at the end.
     steps: 0 takes them from the settings (epochs, max_steps, minutes). recipe: default, the
-    settings'. Raises UserError on NaN, on collapse (unless allowed) and for a used module.
+    settings'. quiet: print no rows.
+    Raises UserError on NaN, on collapse (unless allowed) and for a used module.
     """
     trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, recipe, allow_collapse)
+    trainer.quiet = quiet
     return trainer.run_all(module, steps, probe_every)
 
 
@@ -69,6 +72,7 @@ class _Trainer:
         self.watch = Watch(name, allow_collapse)
         self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
         self.step = self.total = self.kept = 0
+        self.quiet = False
         self.recent: list[Tensor] = []
 
     def run_all(self, module: nn.Module | Callable, steps: int, probe_every: int) -> History:
@@ -139,7 +143,7 @@ class _Trainer:
         return {round(self.total * i / _LOOKS) for i in range(_LOOKS + 1)}
 
     def _loop(self, marks: set[int]) -> None:
-        self.log = Log(sorted(marks))
+        self.log = Log([] if self.quiet else sorted(marks))
         every = max(1, self.total // 100)
         pause = 60 * getattr(self.run.settings, "checkpoint_minutes", 5.0)
         saved = time.monotonic()
@@ -165,7 +169,7 @@ class _Trainer:
 
     def update(self, step: int, steps: int) -> dict[str, Any]:
         """One step: batch, forward, backward, optimiser, hooks. Returns what the module did."""
-        torch.manual_seed(self.streams.number("module", step))  # `seeded` puts it back later
+        self.streams.reseed("module", step)  # for dropout and the like; `run_all` puts it back
         batch = precision.to_layout(self.batches(step), self.run.device)
         rate = self.recipe.rate(step, steps)
         for group in self.optimizer.param_groups:

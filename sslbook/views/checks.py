@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -94,12 +95,27 @@ def generator(value: torch.Generator) -> None:
 @contextlib.contextmanager
 def exact(device: torch.device) -> Iterator[None]:
     """No gradients, no autocast, and float32 products that are float32 (no TF32, no bf16)."""
-    before = torch.get_float32_matmul_precision()
-    if before != "highest":
-        torch.set_float32_matmul_precision("highest")
+    undo = _full_precision()
     try:
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             yield
     finally:
-        if before != "highest":
-            torch.set_float32_matmul_precision(before)
+        for step in undo:
+            step()
+
+
+def _full_precision() -> list[Callable[[], None]]:
+    """Ask for float32 products; what undoes it, usually nothing."""
+    backends = torch.backends
+    settings = (backends.cuda.matmul, getattr(backends.mkldnn, "matmul", None))
+    settings = [one for one in settings if hasattr(one, "fp32_precision")]
+    if not settings:  # torch before 2.9; since then the old switch may refuse to be read
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        return [partial(torch.set_float32_matmul_precision, before)]
+    undo = []
+    for one in settings:
+        if one.fp32_precision not in ("ieee", "none"):
+            undo.append(partial(setattr, one, "fp32_precision", one.fp32_precision))
+            one.fp32_precision = "ieee"
+    return undo

@@ -74,7 +74,7 @@ def _centre(height: int, width: int, ratio: tuple) -> tuple[int, int, int, int]:
 class Draw:
     """The parameters of n views, one row each; on the CPU.
 
-    table: (n, 16) float32. Read it by its properties, all of shape (n,) unless said otherwise.
+    table: (n, 14) float32. Read it by its properties, all of shape (n,) unless said otherwise.
     """
 
     table: Tensor

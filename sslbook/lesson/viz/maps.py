@@ -210,6 +210,7 @@ def draw_spectra(ax: Axes, spectra: Mapping[str, np.ndarray], colours: Mapping[s
         ax.plot(np.arange(1, len(shown) + 1), shown, color=colour, clip_on=False)
         ends.append((shown[-1], name, colour))
     ax.set_yscale("log")
+    ax.minorticks_off()
     lowest = min(end[0] for end in ends)
     ax.set_ylim(max(floor, 10.0 ** np.floor(np.log10(min(lowest, 0.1)))), 1.25)
     ax.set_xlim(1, max(longest, 2))

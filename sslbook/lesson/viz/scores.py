@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,29 +13,34 @@ from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.show import display_markdown, in_ipython
 
-# key of a row: (column name, factor, decimals)
+# key of a row: (column name, its break is the one of the printed table; factor; decimals)
 COLUMNS = {
-    "knn": ("kNN, k=20 (%)", 100.0, 1),
-    "knn200": ("kNN, k=200 (%)", 100.0, 1),
-    "linear": ("linear probe (%)", 100.0, 1),
-    "few": ("1 % labels (%)", 100.0, 1),
-    "finetune": ("fine-tuned (%)", 100.0, 1),
-    "rank": ("eff. rank", 1.0, 1),
+    "knn20": ("kNN\nk=20 (%)", 100.0, 1),
+    "knn200": ("kNN\nk=200 (%)", 100.0, 1),
+    "linear": ("linear\nprobe (%)", 100.0, 1),
+    "few": ("1 %\nlabels (%)", 100.0, 1),
+    "finetune": ("fine-\ntuned (%)", 100.0, 1),
+    "rank": ("effective\nrank", 1.0, 1),
 }
 
 
 def scores_text(rows: Sequence[Mapping[str, object]]) -> str:
     """The table as monospaced text of at most 80 columns; see `scores_table`."""
     keys, lines = _cells(rows)
-    widths = [max(len(line[i]) for line in lines) for i in range(len(keys) + 1)]
-    widths[0] = min(widths[0], 79 - sum(w + 2 for w in widths[1:]))
+    split = [[cell.split("\n") for cell in line] for line in lines]
+    split[0][0] = ["", "encoder"]
+    widths = [max(len(part) for line in split for part in line[i]) for i in range(len(keys) + 1)]
+    widths[0] = min(widths[0], 79 - sum(width + 2 for width in widths[1:]))
     text = []
-    for line in lines:
-        name = line[0] if len(line[0]) <= widths[0] else line[0][: widths[0] - 1] + "…"
-        cells = [name.ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:],
-                                                                     strict=True))]
-        text.append("  ".join(cells).rstrip())
-    return "\n".join([text[0], "-" * max(map(len, text)), *text[1:]])
+    for number, line in enumerate(split):
+        name = line[0] if number == 0 else textwrap.wrap(line[0][0], widths[0])
+        cells = [name, *line[1:]]
+        for i in range(max(map(len, cells))):
+            parts = [cell[i] if i < len(cell) else "" for cell in cells]
+            padded = [parts[0].ljust(widths[0]),
+                      *(part.rjust(w) for part, w in zip(parts[1:], widths[1:], strict=True))]
+            text.append("  ".join(padded).rstrip())
+    return "\n".join([*text[:2], "-" * max(map(len, text)), *text[2:]])
 
 
 def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
@@ -48,7 +54,8 @@ def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
     if not in_ipython():
         print(scores_text(rows))
         return
-    table = ["| " + " | ".join(lines[0]) + " |", "|:--|" + "--:|" * len(keys)]
+    names = (name.replace("-\n", "-").replace("\n", " ") for name in lines[0])
+    table = ["| " + " | ".join(names) + " |", "|:--|" + "--:|" * len(keys)]
     for row, line in zip(rows, lines[1:], strict=True):
         cells = [f"**{c}**" if row.get("ours") else c for c in (_plain(c) for c in line)]
         table.append("| " + " | ".join(cells) + " |")
@@ -102,8 +109,8 @@ def bars_with_controls(
     if not seeds or not all(np.isfinite(v).any() for v in seeds.values()):
         raise UsageError("bars_with_controls() got a bar without a number.", "Nothing was drawn.",
                          "Pass {name: number} or {name: [one number per seed]}.")
-    per_bar = 0.3 * scaled
-    fig = style.figure(sizes.strip[0], 1.2 * scaled + per_bar * len(seeds))
+    slots = len(seeds) + 0.5 * (guess is not None)
+    fig = style.figure(sizes.strip[0], (1.2 + 0.3 * slots) * scaled)
     style.headline(fig, title)
     ax = fig.subplots()
     for i, (name, numbers) in enumerate(seeds.items()):
@@ -113,18 +120,18 @@ def bars_with_controls(
         if numbers.size > 1:
             ax.scatter(numbers, np.full(numbers.size, i), s=14 * scaled**2,
                        color="white", edgecolors=style.ink(colour), linewidths=0.9, zorder=4)
-        ax.annotate(f"{mean:.3g}", (max(mean, float(np.nanmax(numbers))), i), xytext=(5 * scaled, 0),
-                    textcoords="offset points", va="center", fontsize=sizes.small,
-                    path_effects=direct.halo(), zorder=6)
+        ax.annotate(f"{mean:.3g}", (max(mean, float(np.nanmax(numbers))), i),
+                    xytext=(5 * scaled, 0), textcoords="offset points", va="center",
+                    fontsize=sizes.small, path_effects=direct.halo(), zorder=6)
     if guess is not None:
         ax.scatter([guess * scale], [0], marker="D", s=40 * scaled**2, color=style.ORANGE,
                    edgecolors="white", zorder=5)
-        ax.annotate("your guess", (guess * scale, 0), xytext=(0, 9 * scaled), textcoords="offset points",
-                    ha="center", fontsize=sizes.small, color=style.ink(style.ORANGE),
-                    path_effects=direct.halo(), zorder=6)
+        ax.annotate("your guess", (guess * scale, 0), xytext=(0, 8.5 * scaled), va="bottom",
+                    textcoords="offset points", ha="center", fontsize=sizes.small,
+                    color=style.ink(style.ORANGE), path_effects=direct.halo(), zorder=6)
     ax.set_yticks(range(len(seeds)), list(seeds))
     ax.tick_params(axis="y", length=0)
-    ax.set_ylim(len(seeds) - 0.5, -0.55)
+    ax.set_ylim(len(seeds) - 0.5, -0.55 if guess is None else -0.95)
     _controls_on_top(ax, controls or {}, scale, seeds, guess)
     ax.set_xlabel(unit)
     return fig

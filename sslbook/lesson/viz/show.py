@@ -25,7 +25,7 @@ def show(fig: Figure, *, how_to_read: str, alt: str) -> None:
 
     how_to_read: one or two sentences, printed in italics below the figure after "How to read
     it:". alt: what a reader who cannot see the figure needs: its axes and its result; stored
-    with the PNG (nbconvert writes it into the page's `alt`) and as its plain text. Outside
+    in the output's metadata, where pages take their `alt` from, and as its plain text. Outside
     IPython the alternative text is printed. Raises UsageError when a text is missing or `fig`
     is not a matplotlib figure.
     """
@@ -94,7 +94,7 @@ def pixels(fig: Figure) -> np.ndarray:
         fig.savefig(handle, format="png", dpi=fig.dpi, bbox_inches=Bbox.union([page, drawn]))
         picture = Image.open(handle).convert("RGBA")
     else:
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()), "RGBA")
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
     white = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
 
@@ -109,21 +109,24 @@ def encode(rgb: np.ndarray) -> bytes:
     packed = rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     used, index = np.unique(packed, return_inverse=True)
     if used.size > 256:
-        picture = _reduced(Image.fromarray(rgb))
+        picture = _reduced(Image.fromarray(rgb), polish=used.size < 30_000)
     else:
-        picture = Image.fromarray(index.reshape(packed.shape).astype(np.uint8), "P")
+        picture = Image.fromarray(index.reshape(packed.shape).astype(np.uint8))
         picture.putpalette([int(c) >> shift & 255 for c in used for shift in (16, 8, 0)])
     handle = io.BytesIO()
     picture.save(handle, format="PNG", optimize=True)
     return handle.getvalue()
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
-    """At most 256 colours where that shows no change (drawings) or no banding (photographs)."""
+def _reduced(picture: Image.Image, polish: bool) -> Image.Image:
+    """At most 256 colours where that shows no change (drawings) or no banding (photographs).
+
+    polish: improve a photograph's palette by k-means, slow where there are many colours.
+    """
     wanted = np.asarray(picture, dtype=np.float32)
     cut, cover = Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE
     for method, colours, kmeans, limit in ((cover, 128, 0, _SAME), (cover, 256, 0, _SAME),
-                                           (cut, 256, 1, _NO_BANDS)):
+                                           (cut, 256, int(polish), _NO_BANDS)):
         candidate = picture.quantize(colours, method, kmeans, dither=Image.Dither.NONE)
         _keep_paper(candidate, wanted)
         error = np.asarray(candidate.convert("RGB"), dtype=np.float32) - wanted

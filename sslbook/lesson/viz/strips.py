@@ -24,7 +24,7 @@ def image_strip(
 
     groups: (label, images) with images uint8 or 0-1 float, (N, 3, H, W), N at most 24; a label
     may have line breaks. headings: one short text per column. tile: the largest tile in pixels
-    (0: an eighth of the width, 96 on a page). 32-pixel images are enlarged by a whole number of times, unsmoothed.
+    (0: an eighth of the width, 96 on a page). Small images are enlarged without smoothing.
     Raises UsageError for no images or images that cannot be drawn.
     """
     rows = [(label, list(to_rgb(images)[:24])) for label, images in groups]
@@ -89,6 +89,7 @@ def filmstrip(
     scale, wide = sizes.base / 8.5, sizes.strip[0]
     # High enough for square panels beside the names and the colour bar, and no higher.
     panel = min((wide - 1.5 * scale) / len(arrays) - 0.14 * scale, 2.2 * scale)
+    wide = min(wide, (panel + 0.28 * scale) * len(arrays) + 1.4 * scale)
     fig = style.figure(wide, panel + 0.56 * scale + 0.3 * scale * bool(title))
     style.headline(fig, title)
     grid = fig.subplots(1, len(arrays), squeeze=False)[0]

@@ -14,9 +14,10 @@ _LICENCE = re.compile(r"\b(licen[cs]e|licen[cs]ed|CC|MIT|BSD|Apache|public domai
 _YEAR = re.compile(r"\b(19|20)\d\d\b")
 
 
-def _line(text: str, word: str) -> str:
-    """The first line of the card that has `word`, "" where none has."""
-    return next((line for line in text.splitlines() if re.search(word, line, re.I)), "")
+def _lines(chapter: NotebookSource, word: str) -> str:
+    """The lines of the card that have `word`."""
+    lines = chapter.text("card").splitlines()
+    return "\n".join(line for line in lines if re.search(rf"\b{word}\b", line, re.I))
 
 
 @rule()
@@ -43,21 +44,21 @@ def card_sources(chapter: NotebookSource) -> Iterator[Finding]:
     text = chapter.text("card")
     if not chapter.chapter.paper or f"({chapter.chapter.paper}" not in text:
         yield 0, f"the card does not link the paper of toc.yml ({chapter.chapter.paper or 'none'})"
-    if not _LICENCE.search(_line(text, r"\bdata\b")):
+    if not _LICENCE.search(_lines(chapter, "data")):
         yield 0, "no line of the card names the data and their licence"
 
 
 @rule("long", "short", "study")
 def card_family(chapter: NotebookSource) -> Iterator[Finding]:
     """One line: comes from, the one thing changed, led to, year."""
-    if not _YEAR.search(_line(chapter.text("card"), r"\bfamily\b")):
+    if not _YEAR.search(_lines(chapter, "family")):
         yield 0, "no line of the card with the word family and a year"
 
 
 @rule()
 def card_needs(chapter: NotebookSource) -> Iterator[Finding]:
     """What to read before: every chapter that toc.yml lists as needed."""
-    line = _line(chapter.text("card"), r"\bneeds\b")
+    line = _lines(chapter, "needs")
     for need in chapter.chapter.needs:
         if need not in line:
             yield 0, f"the card's line with the word needs does not name {need}"
@@ -68,8 +69,7 @@ def card_needs(chapter: NotebookSource) -> Iterator[Finding]:
 @rule()
 def card_minutes(chapter: NotebookSource) -> Iterator[Finding]:
     """Reading, doing and machine minutes."""
-    text = chapter.text("card")
-    line = _line(text, r"\bminutes\b")
+    line = _lines(chapter, "minutes")
     for word in ("reading", "doing", "machine"):
         if word not in line.lower():
             yield 0, f"the card's line with the word minutes does not say how many for {word}"

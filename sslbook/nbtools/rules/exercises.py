@@ -82,12 +82,28 @@ def equation_is_exercise(chapter: NotebookSource) -> Iterator[Finding]:
         yield cells[0].index, "no cell of section equation is tagged exercise:NAME"
 
 
+def _named(call: ast.Call) -> object:
+    """The literal that a call has as its first argument or as `name`, None where it has none."""
+    first = call.args[0] if call.args else syntax.keyword(call, "name")
+    return first.value if isinstance(first, ast.Constant) else None
+
+
 @rule()
-def solve_names(chapter: NotebookSource) -> Iterator[Finding]:
-    """`solve` and `hint` name an exercise of this notebook."""
+def exercise_names(chapter: NotebookSource) -> Iterator[Finding]:
+    """`register`, `solve` and `hint` name an exercise of this notebook; what is solved is known."""
     known = {name for cell in chapter.cells for name in cell.tagged("exercise:")}
-    for cell, call in chapter.calls("solve", "hint"):
-        first = call.args[0] if call.args else syntax.keyword(call, "name")
-        if not (isinstance(first, ast.Constant) and first.value in known):
-            shown = ast.unparse(first) if first else "nothing"
-            yield cell.index, f"{ast.unparse(call.func)} names {shown}, which is no exercise here"
+    registered = {_named(call) for _, call in chapter.calls("register")}
+    for cell, call in chapter.calls("register", "solve", "hint"):
+        name = _named(call)
+        if name not in known:
+            yield cell.index, f"{ast.unparse(call)[:40]} names no exercise of this notebook"
+        elif name not in registered:
+            yield cell.index, f'no call of register("{name}", reference, ...)'
+
+
+@rule()
+def check_checks(chapter: NotebookSource) -> Iterator[Finding]:
+    """A check cell calls solve or check_same."""
+    for cell in chapter.code:
+        if cell.tagged("check:") and not syntax.calls(cell.tree, "solve", "check_same"):
+            yield cell.index, "a check cell that calls neither solve nor check_same"

@@ -84,8 +84,8 @@ def paragraph_length(chapter: NotebookSource) -> Iterator[Finding]:
 @rule("long", "short", "study")
 def log_rows(chapter: NotebookSource) -> Iterator[Finding]:
     """A training cell prints at most 12 log rows of 80 columns."""
-    for cell, _ in chapter.calls("train"):
-        lines = [line for text in cell.texts() for line in text.splitlines() if line.strip()]
+    for cell, _ in chapter.trainings:
+        lines = [line for line in cell.printed.splitlines() if line.strip()]
         if len(lines) > LOG_LINES:
             yield cell.index, f"training prints {len(lines)} lines, at most {LOG_LINES} are allowed"
         if wide := [line for line in lines if len(line) > LOG_COLUMNS]:

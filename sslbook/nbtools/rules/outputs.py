@@ -57,6 +57,9 @@ def checked_outputs(chapter: NotebookSource) -> Iterator[Finding]:
             yield cell.index, f"checked, and {match.group()!r} depends on device, preset or time"
         if cell.pictures:
             yield cell.index, "checked, and shows a figure"
+    toy = chapter.section("toy", kind="code")
+    if toy and not any(CHECKED in cell.tags for cell in toy):
+        yield toy[0].index, f"no cell of the toy by hand is tagged {CHECKED}"
 
 
 @rule()

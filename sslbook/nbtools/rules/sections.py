@@ -29,8 +29,8 @@ CORE = {
     "guide": ("card", "parameters", "recap", "stamp"),
 }
 _NEED_CODE = {
-    *("install", "parameters", "setup", "claims", "train", "experiment", "measure"),
-    *("verdict", "stamp"),
+    *("picture", "install", "parameters", "setup", "predict", "claims", "data", "toy", "train"),
+    *("experiment", "collapse", "learned", "measure", "verdict", "break", "stamp"),
 }
 _NEED_TEXT = {"card", "paper", "recap"}
 _THREE_COLUMNS = re.compile(r"^\|(?:[^|\n]+\|){3,}[ \t]*\n\|[ \t:|-]+\|", re.M)

@@ -1,9 +1,9 @@
 """Rules about what is trained: the notebook's own function, checked against its twin.
 
 The trace follows names on the syntax tree: from the `loss=` of a call of `train` through
-assignments, lambdas, `partial`, factories and `solve(name, mine, ...)` down to functions of this
-notebook. The reference given to `solve` is not followed: it stands in only for a wrong answer, and
-the solved notebook is run with fallbacks forbidden.
+assignments, loops, lambdas, `partial`, factories and `solve(name, mine)` down to functions of this
+notebook. The registered reference is not followed: it stands in only for a wrong answer, and the
+solved notebook is run with fallbacks forbidden.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sslbook.nbtools import syntax
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource
 
-SHARED = ("common", "siamese")  # modules of sslbook.methods that many chapters share and that hold no idea
+SHARED = ("common",)  # modules of sslbook.methods that hold no chapter's idea
 _PACKAGE = "sslbook.methods"
 
 
@@ -101,7 +101,7 @@ def _is_solve(call: ast.Call) -> bool:
 
 
 def _mine(call: ast.Call) -> ast.AST:
-    """The learner's function among the arguments of `solve(name, mine, reference)`."""
+    """The learner's function among the arguments of `solve(name, mine)`."""
     given = syntax.keyword(call, "mine")
     return given or (call.args[1] if len(call.args) > 1 else ast.Constant(None))
 
@@ -121,7 +121,7 @@ def _named(call: ast.Call) -> str:
 @rule("long", "short")
 def pretrain_call(chapter: NotebookSource) -> Iterator[Finding]:
     """Section train has the one call train(..., name="pretrain", loss=...)."""
-    found = [(cell, call) for cell, call in chapter.calls("train") if _named(call) == "pretrain"]
+    found = [(cell, call) for cell, call in chapter.trainings if _named(call) == "pretrain"]
     if len(found) != 1:
         yield None, f'one call train(..., name="pretrain") is asked for; found {len(found)}'
     elif found[0][0].section != "train":
@@ -135,7 +135,7 @@ def trains_own_code(chapter: NotebookSource) -> Iterator[Finding]:
     A short chapter or a study may train an earlier chapter's twin beside it.
     """
     trace = Trace(chapter)
-    for cell, call in chapter.calls("train"):
+    for cell, call in chapter.trainings:
         loss = syntax.keyword(call, "loss")
         if loss is None:
             yield cell.index, "train is called without loss="

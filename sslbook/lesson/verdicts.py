@@ -1,0 +1,48 @@
+"""Claims and comparisons as tables on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sslbook.lesson.viz.show import display_markdown
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table: markdown in a notebook, aligned columns of text elsewhere."""
+    lines = [" | ".join(heading), " | ".join("---" for _ in heading)]
+    lines += [" | ".join(cell.replace("|", "/") for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
+    plain = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (heading, *rows)
+    )
+    display_markdown("\n".join(f"| {line} |" for line in lines), plain)
+
+
+def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> None:
+    """One row per claim: what was measured, the rule, the verdict. Nothing here can be typed."""
+    rows = []
+    for key, claim in claims.items():
+        verdict = verdicts[key]
+        value = "-" if not verdict.n else f"{verdict.mean:.3g}"
+        if verdict.low == verdict.low:  # not nan: an interval was computed
+            value += f" [{verdict.low:.3g}, {verdict.high:.3g}]"
+        rule = f"{claim.rule.op} {claim.rule.bound:g}" + (" (seeds)" if claim.rule.seeds else "")
+        rows.append((f"({key}) {claim.text}", claim.measures, value, rule, str(verdict)))
+    table(("claim", "measured", "value", "rule", "verdict"), rows)
+
+
+def show_comparison(yours: Mapping[str, float], ours: Mapping[str, Any] | None, row: str) -> None:
+    """Yours beside the reference record of this book, measure by measure.
+
+    yours: measure -> accuracy in 0-1. ours: the reference record, or None where there is none.
+    """
+    if ours is None:
+        print("No reference record of a longer run is shipped with this version of the book.")
+        return
+    theirs = ours["scores"].get(row, {})
+    about = f"ours: {ours['preset']}, {ours['device']['name']}, {ours['started'][:10]}"
+    keys = [key for key in yours if key in theirs and key != "rank"]
+    rows = [(key, f"{100 * yours[key]:.1f}", f"{100 * theirs[key]:.1f}") for key in keys]
+    table(("measure (%)", "yours", about), rows)

@@ -1,0 +1,572 @@
+"""Exercises, sliders and figures: what a lesson is made of."""
+
+from __future__ import annotations
+
+import io
+import sys
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sslbook.errors import UsageError, UserError
+from sslbook.lesson import checks, exercises, viz, widgets
+from sslbook.lesson.exercises import check_same
+from sslbook.lesson.viz import labels as direct
+from sslbook.lesson.viz import panels, scores, style, tiles
+from sslbook.lesson.viz.show import encode, pixels, png_bytes
+
+RNG = np.random.default_rng(0)
+
+
+# ---------------------------------------------------------------- check_same
+
+
+def off_diagonal(c):
+    return (c**2).sum() - (c.diagonal() ** 2).sum()
+
+
+def kept_diagonal(c):
+    return (c**2).sum()
+
+
+def matrices(*sizes):
+    makers = [torch.Generator().manual_seed(n) for n in sizes]
+    return [(torch.randn(n, n, generator=g, dtype=torch.float64),)
+            for n, g in zip(sizes, makers, strict=True)]
+
+
+def in_place(c):
+    c.diagonal().zero_()
+    return (c**2).sum()
+
+
+def cut(c):
+    return off_diagonal(c.detach()) + 0 * c.sum() * 0
+
+
+MUTANTS = {
+    "the diagonal is kept": (kept_diagonal, "the value differs on case 1"),
+    "a factor is lost": (lambda c: 0.5 * off_diagonal(c), "the value differs on case 1"),
+    "a hair too much": (lambda c: off_diagonal(c) * (1 + 1e-7), "the value differs"),
+    "the mean, on one case alone": (
+        lambda c: off_diagonal(c) * (1 if len(c) == 3 else 2), "on case 2"),
+    "a wrong gradient": (cut, "no gradient flows into c on case 1"),
+    "half the gradient": (
+        lambda c: 0.5 * (off_diagonal(c) + off_diagonal(c.detach())), "the gradient with"),
+    "a graph cut off": (lambda c: off_diagonal(c).detach(), "no gradient flows back"),
+    "an item": (lambda c: off_diagonal(c).item(), "is a float on case 1, not a tensor"),
+    "nothing returned": (lambda c: None, "None on case 1: is the return line missing?"),
+    "a vector": (lambda c: (c**2).sum(dim=0), "has shape (3,) on case 1, expected ()"),
+    "whole numbers": (lambda c: off_diagonal(c).long(), "whole numbers"),
+    "NaN": (lambda c: off_diagonal(c) * float("nan"), "NaN on case 1"),
+    "NaN in the gradient": (
+        lambda c: off_diagonal(c) + 0 * torch.sqrt(0 * c).sum(), "is NaN on case 1"),
+    "a change in place": (in_place, "changes its input c in place on case 1"),
+    "float32": (lambda c: off_diagonal(c.float()), "computed in float32"),
+    "an error": (lambda c: c @ None, "your function stopped on case 1 with TypeError: "),
+    "no function": (3.0, "your answer is a float, not a function"),
+}
+
+
+def test_the_same_function_is_the_same(capsys):
+    assert check_same(lambda c: ((c - torch.diag(c.diag())) ** 2).sum(), off_diagonal,
+                      *matrices(3, 5, 7))
+    line = "same: value and gradient agree within 1e-09 on 3 cases\n"
+    assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_rejected(name, capsys):
+    mutant, words = MUTANTS[name]
+    assert not check_same(mutant, off_diagonal, *matrices(3, 5))
+    out = capsys.readouterr().out
+    assert out.startswith("not the same: ")
+    assert out.count("\n") == 1
+    assert words in out
+
+
+def test_a_known_mistake_is_named(capsys):
+    known = {"you kept the diagonal": kept_diagonal, "you stopped": lambda c: 1 / 0}
+    assert not check_same(kept_diagonal, off_diagonal, *matrices(3), known_mistakes=known)
+    assert capsys.readouterr().out.endswith("; this matches: you kept the diagonal\n")
+    assert not check_same(lambda c: c.sum(), off_diagonal, *matrices(3), known_mistakes=known)
+    assert "this matches" not in capsys.readouterr().out
+
+
+def test_a_missing_stop_gradient_is_named(capsys):
+    def with_stop(p, z):
+        return ((p - z.detach()) ** 2).sum()
+
+    case = (torch.ones(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64))
+    assert check_same(with_stop, with_stop, case)
+    assert not check_same(lambda p, z: ((p - z) ** 2).sum(), with_stop, case)
+    assert "a gradient flows into z and should not" in capsys.readouterr().out
+
+
+def test_cases_are_left_alone_and_may_be_float32_on_another_device():
+    given = torch.ones(3, 3)
+    assert check_same(off_diagonal, off_diagonal, (given,), show=False)
+    assert given.dtype == torch.float32
+    assert not given.requires_grad
+    assert torch.equal(given, torch.ones(3, 3))
+
+
+def test_samplers_get_equal_generators_and_global_draws():
+    def mask(n, generator):
+        return torch.rand(n, generator=generator) < 0.5
+
+    generator = torch.Generator().manual_seed(3)
+    torch.rand(5, generator=generator)
+    before = generator.get_state()
+    same, line = checks.compare(lambda n, generator: torch.rand(n, generator=generator) < 0.5,
+                                mask, [(64, generator)])
+    assert (same, line) == (True, "same: value agrees within 1e-09 on 1 case")
+    assert torch.equal(before, generator.get_state())
+    assert not checks.compare(lambda n, generator: torch.rand(n, generator=generator) < 0.4, mask,
+                              [(64, generator)])[0]
+    state = torch.get_rng_state()
+    assert checks.compare(lambda n: torch.rand(n), lambda n: torch.rand(n), [(4,)])[0]
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_an_update_rule_may_change_its_arguments():
+    def update(teacher, student, m):
+        with torch.no_grad():
+            for a, b in zip(teacher.parameters(), student.parameters(), strict=True):
+                a.mul_(m).add_(b, alpha=1 - m)
+
+    def swapped(teacher, student, m):
+        update(teacher, student, 1 - m)
+
+    case = (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), 0.9)
+    weight = case[0].weight.detach().clone()
+    assert checks.compare(update, update, [case])[0]
+    same, line = checks.compare(swapped, update, [case])
+    assert not same
+    assert "teacher after the call" in line
+    assert torch.equal(weight, case[0].weight)
+
+
+def test_values_and_nested_results_are_compared():
+    assert checks.compare(0.25, 0.25, ()) == (True, "same: value agrees within 1e-09")
+    assert not checks.compare(None, 0.25, ())[0]
+    assert not checks.compare((1, 2), (1, 3), ())[0]
+    right = {"loss": torch.ones(()), "parts": [1, "a"]}
+    assert checks.compare(dict(right), right, ())[0]
+    assert not checks.compare({**right, "parts": [1, "b"]}, right, ())[0]
+    assert not checks.compare({"loss": torch.ones(())}, right, ())[0]
+
+
+def test_no_case_is_a_usage_error():
+    with pytest.raises(UsageError, match="no case"):
+        check_same(off_diagonal, off_diagonal)
+
+
+# ---------------------------------------------------------------- solve
+
+
+@pytest.fixture
+def exercise():
+    exercises.reset()
+    exercises.register("off_diagonal", off_diagonal, lambda: matrices(3, 4),
+                       hint="Subtract the diagonal.",
+                       known_mistakes={"you kept the diagonal": kept_diagonal})
+    yield "off_diagonal"
+    exercises.reset()
+
+
+def test_a_right_answer_is_used_itself(exercise, capsys):
+    def mine(c):
+        return off_diagonal(c)
+
+    assert exercises.solve(exercise, mine) is mine
+    assert exercises.fallbacks() == ()
+    assert exercises.trained_with_note() == ""
+    assert capsys.readouterr().out.startswith("off_diagonal: same: value and gradient agree")
+
+
+def test_a_wrong_answer_falls_back_until_it_is_right(exercise, capsys):
+    for _ in range(2):  # a cell that is run again counts once
+        assert exercises.solve(exercise, kept_diagonal) is off_diagonal
+    out = capsys.readouterr().out
+    assert "this matches: you kept the diagonal" in out
+    assert "using the reference, not your code" in out
+    assert exercises.fallbacks() == ("off_diagonal",)
+    assert exercises.trained_with_note() == "trained with the reference, not with your code"
+    exercises.solve(exercise, off_diagonal)
+    assert exercises.fallbacks() == ()
+
+
+def test_strict_makes_a_fallback_an_error(exercise, monkeypatch):
+    monkeypatch.setenv("SSLBOOK_STRICT", "1")
+    assert exercises.solve(exercise, off_diagonal) is off_diagonal
+    with pytest.raises(UserError, match="off_diagonal: not the same"):
+        exercises.solve(exercise, kept_diagonal)
+    assert exercises.fallbacks() == ()
+
+
+def test_hints_and_unknown_exercises(exercise, capsys):
+    exercises.hint(exercise)
+    assert capsys.readouterr().out == "Subtract the diagonal.\n"
+    with pytest.raises(UsageError, match='Did you mean "off_diagonal"'):
+        exercises.solve("of_diagonal", off_diagonal)
+
+
+# ---------------------------------------------------------------- figures
+
+SIZE = 16
+IMAGES = RNG.integers(0, 256, size=(12, 3, SIZE, SIZE), dtype=np.uint8)
+CONTROLS = {"chance": 0.125, "pixels": 0.27, "random": 0.22, "supervised": 0.8, "own": None}
+ROWS = [{"step": s, "loss": 9.0 / (1 + s)} for s in range(0, 100, 5)]
+ROWS[0] |= {"knn": 0.2, "rank": 3.0, "alignment": 0.1, "uniformity": -0.5}
+ROWS[-1] |= {"knn": 0.6, "rank": 30.0, "alignment": 0.6, "uniformity": float("nan")}
+Z0, Z1 = RNG.normal(size=(80, 3)) @ RNG.normal(size=(3, 24)), RNG.normal(size=(80, 24))
+LABELS = np.repeat(np.arange(8), 10)
+NAMES = ["circle", "square", "triangle", "diamond", "cross", "ring", "star", "bar"]
+FIGURES = {
+    "training_strip": lambda: viz.training_strip(ROWS, CONTROLS, title="kNN rises", note="note"),
+    "collapse_panel": lambda: viz.collapse_panel({"before": Z0, "after": torch.tensor(Z1)}),
+    "collapsed": lambda: viz.collapse_panel({"a point": np.ones((30, 8))}),
+    "image_strip": lambda: viz.image_strip([("original", IMAGES[:6]), ("view\n1", IMAGES[6:])],
+                                           title="views", headings=["a"] * 6),
+    "filmstrip": lambda: viz.filmstrip([np.eye(24), Z1[:24]], ["step 0", "step 9"], title="C"),
+    "embedding_map": lambda: viz.embedding_map({"random": Z0, "ours": Z1}, LABELS, NAMES),
+    "unlabelled": lambda: viz.embedding_map(Z0, title="no labels"),
+    "matrix_map": lambda: viz.matrix_map(np.eye(3), "toy", limits=(-1, 1)),
+    "similarity": lambda: viz.matrix_map(Z1 @ Z1.T, "sim", None, unit="similarity"),
+    "spectrum_plot": lambda: viz.spectrum_plot({"before": Z0[0], "after": Z1[0]}),
+    "neighbour_grid": lambda: viz.neighbour_grid(
+        IMAGES[:3], IMAGES[None, :4].repeat(3, 0), np.eye(3, 4) > 0, title="neighbours"),
+    "bars": lambda: viz.bars_with_controls({"a": [0.2, 0.3], "b": 0.5}, CONTROLS, guess=0.4),
+    "two_view": lambda: viz.two_view_diagram(matrix=np.eye(5), comparison="C", title="twins"),
+    "byol": lambda: viz.two_view_diagram(image=IMAGES[0], predictor="predictor", teacher=True,
+                                         stop_gradient=True, branches=("student", "teacher")),
+    "stack": lambda: viz.diagrams.stack([("image", "3x32x32"), ("encoder", "512")]),
+}
+MEASURED = ("training_strip", "collapse_panel", "collapsed", "filmstrip", "embedding_map",
+            "unlabelled", "matrix_map", "similarity", "spectrum_plot", "bars")
+
+
+IN_A_TALK = ("training_strip", "bars")
+
+
+@cache
+def figure_of(name, context="page"):
+    style.use(context)
+    try:
+        return FIGURES[name]()
+    finally:
+        style.use("page")
+
+
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [*((name, "page") for name in FIGURES), *((name, "talk") for name in IN_A_TALK)])
+def test_a_figure_is_drawn_small_and_uncut(name, context):
+    figure = figure_of(name, context)
+    wide, high = (round(inches * figure.dpi) for inches in figure.get_size_inches())
+    data = png_bytes(figure)
+    picture = Image.open(io.BytesIO(data))
+    assert abs(picture.size[0] - wide) <= 1, "something reaches beyond the edge"
+    assert abs(picture.size[1] - high) <= 1, "something reaches beyond the edge"
+    drawn = np.asarray(picture.convert("RGB"))
+    assert (drawn == 255).all(axis=2).mean() > 0.15  # the paper is white
+    assert (drawn != 255).any(axis=2).mean() > 0.01  # and something is on it
+    if context == "page" and name not in ("image_strip", "neighbour_grid"):
+        assert len(data) < 40_000
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_axes_are_named_and_open(name):
+    figure = figure_of(name)
+    panels_ = [ax for ax in figure.axes if ax.has_data() and not ax.get_label() == "<colorbar>"]
+    assert panels_
+    named = [ax for ax in panels_ if ax.get_xlabel()]
+    assert named
+    if name != "filmstrip":  # there the first panel names the axes of all
+        assert named == panels_
+    for ax in panels_:
+        if not ax.images:
+            assert not ax.spines["top"].get_visible()
+            assert not ax.spines["right"].get_visible()
+
+
+def test_the_training_strip_draws_what_was_measured():
+    figure = viz.training_strip(ROWS, CONTROLS)
+    loss, knn, rank, geometry = figure.axes
+    assert len(loss.lines[0].get_xdata()) == len(ROWS)
+    assert list(knn.lines[0].get_ydata()) == pytest.approx([20, 60])
+    assert sorted(float(line.get_ydata()[0]) for line in knn.lines[1:]) == pytest.approx(
+        [12.5, 22, 27, 80])
+    assert {t.get_text() for t in knn.texts} == {"chance", "raw pixels", "random encoder",
+                                                 "supervised"}
+    assert list(rank.lines[0].get_ydata()) == [3, 30]
+    assert len(geometry.lines[1].get_ydata()) == 1  # the NaN is not drawn
+    empty = viz.training_strip([{"step": 0, "loss": 1.0}]).axes[1]
+    assert [t.get_text() for t in empty.texts] == ["not measured"]
+    with pytest.raises(UsageError, match="no rows"):
+        viz.training_strip([])
+
+
+def test_the_collapse_panel_measures_what_it_says():
+    identity = np.linalg.svd(np.eye(5), compute_uv=False)
+    assert panels.rank_of(identity) == pytest.approx(5.000002, abs=1e-6)  # the card of RankMe
+    assert panels.rank_of(np.array([4.0, 2.0, 1.0, 1.0]), 0.0) == pytest.approx(2**1.75)
+    bars = viz.collapse_panel({"before": Z0, "after": Z1}).axes[0]
+    texts = [t.get_text() for t in bars.texts]
+    ranks = [panels.rank_of(np.linalg.svd(z, compute_uv=False)) for z in (Z0, Z1)]
+    assert texts == ["before", f"{ranks[0]:.3g}", "after", f"{ranks[1]:.3g}"]
+    with pytest.raises(UsageError, match="holds NaN"):
+        viz.collapse_panel({"z": np.full((4, 4), np.nan)})
+
+
+def test_the_panel_and_the_judge_agree_on_the_rank():
+    diagnostics = pytest.importorskip("sslbook.judging.diagnostics")
+    ours = panels.rank_of(np.linalg.svd(Z0, compute_uv=False))
+    assert float(diagnostics.rankme(torch.tensor(Z0))) == pytest.approx(ours, rel=1e-6)
+
+
+def test_small_images_stay_crisp():
+    image = IMAGES[0]
+    figure = viz.image_strip([("", image)], tile=64)
+    drawn = pixels(figure)
+    big = tiles.to_rgb(image)[0].repeat(4, axis=0).repeat(4, axis=1)
+    top, left = tiles.MARGIN, tiles.MARGIN
+    assert np.array_equal(drawn[top : top + 64, left : left + 64], big)
+    assert tiles.fit(big, 40).shape == (40, 40, 3)
+    assert tiles.mosaic([[big, big]], 64).shape == (64, 2 * 64 + tiles.GUTTER, 3)
+
+
+def test_images_that_would_look_wrong_are_refused():
+    with pytest.raises(UsageError, match="not from 0 to 1"):
+        viz.image_strip([("normalised", torch.randn(2, 3, 8, 8) * 2)])
+    with pytest.raises(UsageError, match="NaN"):
+        viz.image_strip([("", torch.full((1, 3, 8, 8), float("nan")))])
+    with pytest.raises(UsageError, match="cannot be drawn"):
+        viz.image_strip([("", torch.zeros(2, 5, 8, 8))])
+    with pytest.raises(UsageError, match="no images"):
+        viz.image_strip([])
+    with pytest.raises(UsageError, match="one label"):
+        viz.filmstrip([np.eye(2)], [])
+    with pytest.raises(UsageError, match="80 features"):
+        viz.embedding_map(Z0, LABELS[:-1])
+    with pytest.raises(UsageError, match="for 2 queries"):
+        viz.neighbour_grid(IMAGES[:2], IMAGES[None, :4])
+
+
+def test_a_signed_map_is_white_at_its_centre():
+    ax = viz.matrix_map(np.array([[0.2, -0.9], [0.0, 0.5]])).axes[0]
+    low, high = ax.images[0].get_clim()
+    assert low == -high == -0.9
+    assert style.SIGNED(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
+
+
+def test_the_map_of_principal_components_has_a_fixed_sign():
+    from sslbook.lesson.viz.maps import principal_components
+
+    scores_, shares = principal_components(Z0)
+    flipped, _ = principal_components(Z0[:, ::-1])
+    assert np.allclose(scores_, flipped)
+    assert shares[0] >= shares[1] > 0
+
+
+def test_labels_never_touch():
+    placed = direct.spread([0.5, 0.5, 0.51, 0.0], 0.1, 0.0, 1.0)
+    assert min(np.diff(sorted(placed))) > 0.099
+    assert 0 <= min(placed)
+    assert max(placed) <= 1
+
+
+def test_colours_of_roles_and_families():
+    assert {"anchor", "positive", "negative", "student", "teacher", "visible", "masked", "ours",
+            "random", "pixels", "supervised", "chance"} == set(viz.COLOURS)
+    assert len(viz.FAMILIES) <= 7
+    assert len(set(viz.FAMILIES.values())) == len(viz.FAMILIES)
+    for colour in {*viz.COLOURS.values(), *viz.FAMILIES.values(), *style.CYCLE}:
+        assert style.contrast(style.ink(colour)) >= 4.5
+    with pytest.raises(UsageError, match='Use "talk"'):
+        style.use("tlak")
+
+
+def test_the_table_fits_a_terminal_and_hides_nothing(capsys):
+    rows = [{"name": "chance", "knn20": 0.125}, {"name": "raw pixels | PCA", "knn20": 0.27},
+            {"name": "a name that is longer than any column of a terminal should have to be",
+             "knn20": 0.5, "knn200": 0.4, "linear": 0.6, "few": 0.2, "rank": 12.34, "ours": True}]
+    viz.scores_table(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split()[:3] == ["encoder", "k=20", "(%)"]
+    assert lines[3].split() == ["chance", "12.5", "–", "–", "–", "–"]
+    assert lines[5].split()[-5:] == ["50.0", "40.0", "60.0", "20.0", "12.3"]
+    assert " ".join(line[:29].strip() for line in lines[5:]) == rows[2]["name"]
+    with pytest.raises(UsageError, match="no column 'acc'"):
+        scores.scores_text([{"name": "x", "acc": 0.1}])
+
+
+# ---------------------------------------------------------------- show
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def captured(function, *arguments, **options):
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as caught:
+        assert function(*arguments, **options) is None
+    assert caught.stdout == ""
+    return [(output.data, output.metadata) for output in caught.outputs]
+
+
+def test_show_sends_a_png_with_its_text_and_a_caption(shell):
+    import base64
+
+    (data, metadata), (caption, _) = captured(
+        viz.show, FIGURES["training_strip"](), how_to_read="a star * is kept,\n $a*b$ too",
+        alt="kNN accuracy by step:  it rises")
+    assert set(data) == {"image/png", "text/plain"}
+    assert data["text/plain"] == "kNN accuracy by step: it rises"
+    assert metadata == {"image/png": {"alt": "kNN accuracy by step: it rises"}}
+    picture = base64.b64decode(data["image/png"])
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 40_000
+    assert caption["text/markdown"] == r"*How to read it: a star \* is kept, $a*b$ too*"
+    assert caption["text/plain"] == "How to read it: a star * is kept, $a*b$ too"
+
+
+def test_show_outside_ipython_prints_the_text(capsys):
+    viz.show(FIGURES["stack"](), how_to_read="left to right", alt="boxes joined by arrows")
+    assert capsys.readouterr().out == "Figure: boxes joined by arrows\n"
+
+
+@pytest.mark.parametrize(("how", "alt"), [("", "text"), ("text", "  "), (None, "text")])
+def test_show_insists_on_texts(how, alt):
+    with pytest.raises(UsageError, match="needs a text"):
+        viz.show(FIGURES["stack"](), how_to_read=how, alt=alt)
+
+
+def test_show_wants_a_figure_and_closes_it():
+    with pytest.raises(UsageError, match="not a matplotlib figure"):
+        viz.show("figure.png", how_to_read="text", alt="text")
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    viz.show(figure, how_to_read="text", alt="text")
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_what_reaches_over_the_edge_is_not_cut():
+    figure = style.figure(1, 1)
+    figure.text(0.9, 0.5, "a text that is much longer than the page is wide")
+    assert pixels(figure).shape[1] > 150
+
+
+def test_few_colours_are_exact_and_many_keep_the_paper_white():
+    exact = RNG.integers(0, 256, size=(200, 3), dtype=np.uint8)[RNG.integers(0, 200, (40, 50))]
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode(exact))).convert("RGB")),
+                          exact)
+    many = np.full((64, 256, 3), 255, np.uint8)
+    many[:32] = np.linspace(0, 250, 256, dtype=np.uint8)[None, :, None] * [1, 0.5, 0.2]
+    many[:16] = RNG.integers(0, 256, size=(16, 256, 3))
+    reduced = np.asarray(Image.open(io.BytesIO(encode(many))).convert("RGB"))
+    assert (reduced[40:] == 255).all()
+
+
+def test_the_table_in_a_notebook_is_markdown(shell):
+    rows = [{"name": "chance", "knn20": 0.125},
+            {"name": "Barlow|Twins", "knn20": 0.6, "ours": True}]
+    (data, _), = captured(viz.scores_table, rows)
+    assert data["text/plain"] == viz.scores_text(rows)
+    assert data["text/markdown"].splitlines() == [
+        "| encoder | kNN k=20 (%) |", "|:--|--:|", "| chance | 12.5 |",
+        r"| **Barlow\|Twins** | **60.0** |"]
+
+
+# ---------------------------------------------------------------- sliders
+
+
+def test_sliders_are_silent_without_a_reader(capsys, shell, monkeypatch):
+    def draw(**values):
+        raise AssertionError("drawn")
+
+    assert captured(widgets.explore, draw, scale=(0.1, 1.0, 0.1, 0.5)) == []
+    monkeypatch.delenv("SSLBOOK_HEADLESS")
+    assert captured(widgets.explore, draw, scale=(0.1, 1.0, 0.1, 0.5)) == []  # no kernel
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("stdin", "headless", "live"), [
+    (True, "", True), (False, "", False), (True, "1", False), (None, "0", True)])
+def test_who_counts_as_a_reader(stdin, headless, live, monkeypatch):
+    kernel = SimpleNamespace() if stdin is None else SimpleNamespace(_allow_stdin=stdin)
+    fake = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setitem(sys.modules, "IPython", fake)
+    monkeypatch.setenv("SSLBOOK_HEADLESS", headless)
+    assert widgets.is_live() is live
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert widgets.is_live() is False
+
+
+def test_a_live_slider_draws_again_when_moved(shell, monkeypatch):
+    import ipywidgets
+
+    monkeypatch.setattr(widgets, "is_live", lambda: True)
+    drawn, boxes = [], []
+    monkeypatch.setattr("IPython.display.display",
+                        lambda *objects, **options: boxes.extend(objects))
+
+    def draw(**values):
+        drawn.append(values)
+        return style.square()[0]
+
+    widgets.explore(draw, crop_scale=(0.1, 1.0, 0.1, 0.5), views=(1, 8, 1, 2))
+    box = next(one for one in boxes if isinstance(one, ipywidgets.VBox))
+    scale, views = box.children[:2]
+    assert (scale.description, views.description) == ("crop scale", "views")
+    assert isinstance(scale, ipywidgets.FloatSlider)
+    assert isinstance(views, ipywidgets.IntSlider)
+    assert all(one.readout and not one.continuous_update for one in (scale, views))
+    scale.value = 0.8
+    assert drawn == [{"crop_scale": 0.5, "views": 2}, {"crop_scale": 0.8, "views": 2}]
+    pictures = [one["text/plain"] for one in boxes if isinstance(one, dict)]
+    assert pictures[-1] == "The figure for crop scale 0.8, views 2."
+
+
+@pytest.mark.parametrize("given", [(0, 1, 0.1), (1, 0, 0.1, 0.5), (0, 1, 0.1, 2), (0, 1, 0, 1), 3])
+def test_a_range_that_is_none_is_named(given):
+    with pytest.raises(UsageError, match="slider 'scale'"):
+        widgets.explore(lambda scale: None, scale=given)
+
+
+def test_a_headless_notebook_has_pictures_texts_and_no_widget(monkeypatch):
+    """Executed as nbval and papermill do, with nothing that says "headless" in the environment."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    nbconvert = pytest.importorskip("nbconvert")
+    monkeypatch.delenv("SSLBOOK_HEADLESS")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(
+        "from sslbook.lesson import explore, viz\n"
+        "def draw(x):\n    return viz.diagrams.stack([('a', 'b'), ('c', '')])\n"
+        "explore(draw, x=(0, 3, 1, 1))\n"
+        "viz.show(draw(1), how_to_read='left to right', alt='two boxes & an arrow')")])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    kinds = [sorted(output["data"]) for output in book.cells[0].outputs]
+    assert kinds == [["image/png", "text/plain"], ["text/markdown", "text/plain"]]
+    assert "widgets" not in book.metadata
+    page, _ = nbconvert.HTMLExporter(template_name="classic").from_notebook_node(book)
+    assert 'alt="two boxes &amp; an arrow"' in page
+    assert "<em>How to read it: left to right</em>" in page
