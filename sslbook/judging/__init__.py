@@ -1,58 +1,28 @@
 """Judging a representation: probes with labels, diagnostics without, and the controls.
 
-(`claims` and `records` are imported as modules.)
+Names are loaded when first used: `claims` and `records` need no torch, so listing runs is quick.
 """
 
 from __future__ import annotations
 
-from sslbook.judging.controls import (
-    chance,
-    control_scores,
-    encoder_scores,
-    random_control,
-    random_encoder,
-    raw_control,
-    scores,
-    supervised_control,
-    supervised_encoder,
-)
-from sslbook.judging.diagnostics import (
-    alignment,
-    collapse_level,
-    diagnose,
-    rankme,
-    spectrum,
-    spread,
-    uniformity,
-)
-from sslbook.judging.encoding import calibrate_batchnorm, features
-from sslbook.judging.online import OnlineProbe, embeddings
-from sslbook.judging.probes import LinearProbe, knn, knn_table, linear_probe, neighbours
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "LinearProbe",
-    "OnlineProbe",
-    "alignment",
-    "calibrate_batchnorm",
-    "chance",
-    "collapse_level",
-    "control_scores",
-    "diagnose",
-    "embeddings",
-    "encoder_scores",
-    "features",
-    "knn",
-    "knn_table",
-    "linear_probe",
-    "neighbours",
-    "random_control",
-    "random_encoder",
-    "rankme",
-    "raw_control",
-    "scores",
-    "spectrum",
-    "spread",
-    "supervised_control",
-    "supervised_encoder",
-    "uniformity",
-]
+_ROOMS = {
+    "controls": ("chance", "control_scores", "encoder_scores", "random_control", "random_encoder",
+                 "raw_control", "scores", "supervised_control", "supervised_encoder"),
+    "diagnostics": ("alignment", "collapse_level", "diagnose", "rankme", "spectrum", "spread",
+                    "uniformity"),
+    "encoding": ("calibrate_batchnorm", "features"),
+    "online": ("OnlineProbe", "embeddings"),
+    "probes": ("LinearProbe", "knn", "knn_table", "linear_probe", "neighbours"),
+}
+_LAZY = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"sslbook.judging.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'sslbook.judging' has no attribute {name!r}")

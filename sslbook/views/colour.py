@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-LUMA = (0.2989, 0.587, 0.114)  # the weights torchvision's rgb_to_grayscale uses
+LUMA = torch.tensor((0.2989, 0.587, 0.114))  # what torchvision's rgb_to_grayscale uses
 # NTSC's luma and two chroma axes (FCC 1953), as rows: YIQ = matrix @ RGB.
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
@@ -24,7 +24,7 @@ def per_image(value: Tensor) -> Tensor:
 
 def luma(x: Tensor) -> Tensor:
     """The gray image (B, 1, H, W) of x (B, 3, H, W)."""
-    weights = x.new_tensor(LUMA).expand(len(x), 1, 3)
+    weights = LUMA.to(x).expand(len(x), 1, 3)
     return torch.bmm(weights, x.flatten(2)).view(-1, 1, *x.shape[2:])
 
 
@@ -40,7 +40,7 @@ def blend_(
     if own is not None or mean is not None:
         other = gray = luma(x)
         if mean is not None:
-            other = gray.mean((2, 3), keepdim=True).mul_(mean)
+            other = gray.sum((2, 3), keepdim=True).mul_(mean / gray[0].numel())
         if own is not None:
             other = gray.mul_(own) if mean is None else gray.mul_(own).add_(other)
     x.mul_(factor)

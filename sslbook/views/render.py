@@ -48,6 +48,7 @@ def exact(
     crops, rows = _Crops(images, rows, draw, recipe.size), rows.to(device)
     slots, offsets = _slots(draw).to(device), colour.hue_offsets(draw.hue).to(device)
     blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
+    shift, scale = _statistics(mean, std, device)
     result = torch.empty(len(draw), 3, recipe.size, recipe.size, device=device)
     work = torch.empty(min(chunk, len(draw)), *result.shape[1:], device=device)
     for part in _parts(len(draw), chunk):
@@ -59,7 +60,7 @@ def exact(
         for run in _runs(blurred[part]):
             weights = blur.weights(slice(part.start + run.start, part.start + run.stop))
             resample.apply(x[run], weights, weights, out=x[run])
-        _finish_(x, draw.solarize[part], mean, std)
+        _finish_(x, draw.solarize[part], shift, scale)
         result.index_copy_(0, rows[part], x)
     return result
 
@@ -91,9 +92,9 @@ def affine(
     crops = _Crops(images, torch.arange(len(draw)), draw, recipe.size)
     blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
     inside = ((0.0,) * 3, (1.0,) * 3) if recipe.solarize else (mean, std)
-    shift, scale = (torch.tensor(one)[:, None] for one in inside)
+    shift, scale = _statistics(*inside, torch.device("cpu"))
     gains, means = colour_maps(draw)
-    gains, means, bias = ((one / scale).to(device) for one in (gains, means, -shift))
+    gains, means, bias = ((one / scale[:, 0]).to(device) for one in (gains, means, -shift[:, 0]))
     for part in _parts(len(draw), chunk):
         x, down, across = crops[part]
         add = torch.baddbmm(bias, means[part], _average(x, down, across))
@@ -107,14 +108,15 @@ def affine(
         for channel, (low, unit) in enumerate(zip(*inside, strict=True)):
             view[:, channel].clamp_((0 - low) / unit, (1 - low) / unit)
         if recipe.solarize:
-            _finish_(view.unflatten(2, (recipe.size, -1)), draw.solarize[part], mean, std)
+            square = view.unflatten(2, (recipe.size, -1))
+            _finish_(square, draw.solarize[part], *_statistics(mean, std, device))
     return result.unflatten(2, (recipe.size, -1))
 
 
 def _average(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """Mean colour (n, 3, 1) of the crops without making them."""
-    columns = torch.bmm(x.view(len(x), -1, x.shape[3]), across.mean(1)[:, :, None])
-    return torch.bmm(columns.view(len(x), 3, -1), down.mean(1)[:, :, None])
+    weights = down.sum(1)[:, :, None] * across.sum(1)[:, None] / (down.shape[1] * across.shape[1])
+    return torch.bmm(weights.flatten(1)[:, None], x.flatten(2).transpose(1, 2)).transpose(1, 2)
 
 
 def colour_maps(draw: Draw) -> tuple[Tensor, Tensor]:
@@ -124,7 +126,7 @@ def colour_maps(draw: Draw) -> tuple[Tensor, Tensor]:
     the mean itself goes the same way, which gives the recursion below.
     """
     one = torch.eye(3)
-    gray = torch.tensor(colour.LUMA).expand(3, 3)
+    gray = colour.LUMA.expand(3, 3)
     bright, contrast, saturation = draw.factors[:, :, None, None].unbind(1)
     steps = (bright * one, contrast * one, saturation * one + (1 - saturation) * gray)
     steps = torch.stack((*steps, colour.chroma_matrix(draw.hue)), 1)  # (n, 4, 3, 3)
@@ -139,14 +141,18 @@ def colour_maps(draw: Draw) -> tuple[Tensor, Tensor]:
     return torch.where(to_gray, gray @ pixel, pixel), torch.where(to_gray, gray @ mean, mean)
 
 
-def _finish_(x: Tensor, solarized: Tensor, mean: Sequence, std: Sequence) -> None:
+def _finish_(x: Tensor, solarized: Tensor, shift: Tensor, scale: Tensor) -> None:
     """Solarize the flagged views and normalise all of them, in place."""
     rows = solarized.nonzero()[:, 0].to(x.device)
     if len(rows):
         some = x.index_select(0, rows)
         x.index_copy_(0, rows, torch.where(some >= 0.5, 1 - some, some))
-    if any(mean) or set(std) != {1.0}:
-        x.sub_(x.new_tensor(mean)[:, None, None]).div_(x.new_tensor(std)[:, None, None])
+    x.sub_(shift).div_(scale)
+
+
+def _statistics(mean: Sequence, std: Sequence, device: torch.device) -> Iterator[Tensor]:
+    """Both as (3, 1, 1) tensors."""
+    return (torch.tensor(one, device=device)[:, None, None] for one in (mean, std))
 
 
 def _parts(n: int, chunk: int) -> Iterator[slice]:
