@@ -47,20 +47,21 @@ def text(found: list[dict[str, Any]]) -> str:
     """Ledger and scoreboard as plain text."""
     if not found:
         return "No records yet. Make one with: sslbook run barlow_twins"
-    lines = ["Claims (verdicts pool runs that differ in the seed alone)", ""]
-    for row in ledger(found):
+    claims, scores = ledger(found), scoreboard(found)
+    lines = ["Claims (a verdict pools runs that differ in the seed alone)", ""] if claims else []
+    for row in claims:
         place = f"{row['chapter']} ({row['claim']}), {row['preset']}, {row['data']}"
-        lines.append(f"{place}: {row['verdict']}")
-        lines.append(f"    {row['text']}")
         value = "not measured" if not row["n"] else f"{row['mean']:.4g}"
         spread = "" if row["low"] != row["low"] else f" [{row['low']:.4g}, {row['high']:.4g}]"
-        lines.append(f"    {row['measures']}: {value}{spread}, n={row['n']}; rule {row['rule']}; "
-                     f"configurations tried: {row['tried']}")
-    lines += ["", "Scores (one data set and preset at a time)", ""]
-    for row in scoreboard(found):
+        lines.append(f"{place}: {row['verdict']}")
+        lines.append(f"    {row['text']}")
+        lines.append(f"    {row['measures']}: {value}{spread}")
+        lines.append(f"    rule {row['rule']}; n={row['n']}; configurations tried: {row['tried']}")
+    lines += ["", "Scores (compare only within one data set and preset)", ""]
+    for row in scores:
         measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
-        lines.append(f"{row['chapter']:<16}{row['preset']:<8}{row['data']:<22}"
-                     f"seed {row['seed']}  {row['row']:<24}{measures}")
+        place = f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}"
+        lines.append(f"{place:<52}{row['row']:<14}{measures}")
     return "\n".join(lines)
 
 

@@ -165,7 +165,8 @@ class Run:
             "versions": records.versions(), "started": self.started,
             "seconds": {"wall": round(time.monotonic() - self.began, 2),
                         "cpu": round(time.process_time() - self.cpu_began, 2)},
-            "trainings": self.trainings, "scores": self.scores.rows, "diagnostics": self.diagnostics,
+            "trainings": self.trainings, "scores": self.scores.rows,
+            "diagnostics": self.diagnostics,
             "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}
                        for key, claim in self.claims.items()},
             "tried": self.tried,

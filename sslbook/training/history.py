@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from sslbook import files
 
@@ -106,6 +106,19 @@ class Log:
             print("".join(f"{key:>{width}}" for key, width in self.widths.items()))
         cells = (f"{_short(key, row.get(key)):>{width}}" for key, width in self.widths.items())
         print("".join(cells), flush=True)
+
+
+def split(measured: dict[str, Any]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Numbers and arrays of what a probe or module returned, on the host."""
+    numbers: dict[str, float] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for key, value in measured.items():
+        value = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        if value.ndim:
+            arrays[key] = value
+        else:
+            numbers[key] = float(value)
+    return numbers, arrays
 
 
 def _short(key: str, value: float | None) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +13,7 @@ from sslbook.errors import UserError
 from sslbook.training import precision
 from sslbook.training.checkpoints import Store
 from sslbook.training.fingerprint import fingerprint
-from sslbook.training.history import History, Log
+from sslbook.training.history import History, Log, split
 from sslbook.training.interrupts import deferred
 from sslbook.training.optim import Recipe
 from sslbook.training.planning import planned_steps
@@ -146,7 +145,7 @@ class _Trainer:
         self.log = Log([] if self.quiet else sorted(marks))
         every = max(1, self.total // 100)
         pause = 60 * getattr(self.run.settings, "checkpoint_minutes", 5.0)
-        saved = time.monotonic()
+        saved, first = time.monotonic(), self.step
         if self.step == 0:
             self._row({})
         with bar(self.name, self.step, self.total) as advance:
@@ -157,6 +156,8 @@ class _Trainer:
                 marked = self.step in marks
                 health = self._look(out) if marked or self.step % every == 0 else {}
                 self.history.seconds += time.perf_counter() - began
+                if self.step - first == 5:
+                    self._say_how_long(first)
                 if marked:
                     self._row(health)
                 if marked or self.interrupts.asked or time.monotonic() - saved > pause:
@@ -166,6 +167,13 @@ class _Trainer:
                     print(f"{self.name}: interrupted at step {self.step}; it can be resumed.")
                     raise KeyboardInterrupt
                 advance(1)
+
+    def _say_how_long(self, first: int) -> None:
+        """What is left at the speed of the steps since `first`, where it is worth knowing."""
+        done = self.step - first
+        minutes = self.history.seconds / done * (self.total - self.step) / 60
+        if minutes > 1.5 and not self.quiet:
+            print(f"{self.name}: about {minutes:.0f} minutes to go, as measured over {done} steps")
 
     def update(self, step: int, steps: int) -> dict[str, Any]:
         """One step: batch, forward, backward, optimiser, hooks. Returns what the module did."""
@@ -193,7 +201,7 @@ class _Trainer:
         losses = torch.stack(self.recent).float().cpu()
         self.recent.clear()
         health = self.watch.look(losses, out.get("z"), self.step, self.kept)
-        extra = {k: _float(v) for k, v in out.items() if k not in ("loss", "z") and _number(v)}
+        extra, _ = split({k: v for k, v in out.items() if k not in ("loss", "z")})
         values = {"loss": losses.mean().item(), **extra, **health}
         rate = self.recipe.rate(self.step - 1, self.total)
         self.run.log({"training": self.name, "step": self.step, "lr": rate, **values})
@@ -202,14 +210,14 @@ class _Trainer:
     def _row(self, values: dict[str, float]) -> None:
         """Ask the probe, keep a row of the log."""
         row = {"step": self.step, "epoch": self.step / len(self.batches), **values}
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, Any] = {}
         if self.probe is not None:
             began = time.perf_counter()
             self.module.eval()
             measured = self.probe(self.module, self.step)
             self.module.train()
-            row |= {k: _float(v) for k, v in measured.items() if _number(v)}
-            arrays = {k: _array(v) for k, v in measured.items() if not _number(v)}
+            numbers, arrays = split(measured)
+            row |= numbers
             self.history.probe_seconds += time.perf_counter() - began
             self.run.log({"training": self.name, "probe": True, **row})
         self.history.add(row, arrays)
@@ -231,15 +239,3 @@ class _Trainer:
         self.history.module = self.module.to(self.run.device).eval()
         self.run.note_training(self.history)
         return self.history
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
-
-
-def _float(value: Any) -> float:
-    return value.item() if isinstance(value, Tensor) else float(value)
-
-
-def _array(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
