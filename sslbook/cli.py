@@ -124,8 +124,7 @@ def report(as_json: AsJson = False) -> None:
 
     found = [*records.shipped(), *(r for _, r in records.of_runs(paths.runs()) if r)]
     if as_json:
-        both = {"ledger": reports.ledger(found), "scoreboard": reports.scoreboard(found)}
-        typer.echo(json.dumps(both, indent=1))
+        typer.echo(json.dumps(reports.plain(found), indent=1))
         return
     typer.echo(reports.text(found))
 

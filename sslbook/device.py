@@ -9,19 +9,34 @@ from typing import Any
 import torch
 
 from sslbook import datasets
-from sslbook.errors import DataError
+from sslbook.errors import DataError, UsageError
 
 _LESSON_GB = 8
 
 
 def choose() -> torch.device:
-    """SSLBOOK_DEVICE, else CUDA, else Apple's MPS, else the CPU."""
+    """SSLBOOK_DEVICE, else CUDA, else Apple's MPS, else the CPU.
+
+    Raises UsageError where SSLBOOK_DEVICE names what this machine does not have.
+    """
     named = os.environ.get("SSLBOOK_DEVICE", "")
     if named:
-        return torch.device(named)
+        return _named(named)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _named(name: str) -> torch.device:
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"SSLBOOK_DEVICE={name} cannot be used here.", "Nothing was started.",
+            "Set it to cpu, cuda, cuda:1 or mps, or leave it empty.",
+        ) from error
+    return found
 
 
 def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
@@ -33,7 +48,8 @@ def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
         need = f"PRESET='lesson' needs {_LESSON_GB}"
         return "smoke", f"only {free:.1f} GB of GPU memory are free; {need}"
     try:
-        datasets.load(dataset, "train", limit=1)
+        if dataset:
+            datasets.load(dataset, "train", limit=1)
     except DataError:
         return "smoke", f"{dataset} is not here; type: sslbook data get {dataset}"
     return "lesson", ""

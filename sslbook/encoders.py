@@ -74,13 +74,17 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
     try:
         about = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         encoder = nets.build(**about["net"])
-        size, mean, std = int(about["size"]), tuple(about["mean"]), tuple(about["std"])
-        expected = about["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"encoder.json of {folder.name} is damaged ({error}).",
-                        "Nothing was loaded.") from error
+        size, expected = int(about["size"]), about["sha256"]
+        mean, std = (tuple(map(float, about[key])) for key in ("mean", "std"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UsageError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"encoder.json of {folder.name} is damaged ({type(error).__name__}: "
+                        f"{reason}).", "Nothing was loaded.", "Run the chapter again.") from error
     weights = folder / "encoder.safetensors"
-    if not weights.is_file() or files.sha256(weights) != expected:
+    if not weights.is_file():
+        raise UserError(f"encoder.safetensors of {folder.name} is missing.",
+                        "Nothing was loaded.", "Run the chapter again.")
+    if files.sha256(weights) != expected:
         raise UserError(f"The weights of {folder.name} do not have the sha256 that was written "
                         "down with them.", "Nothing was loaded.", "Run the chapter again.")
     load_weights(weights, encoder)

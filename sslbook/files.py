@@ -16,11 +16,13 @@ from sslbook.errors import UserError
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+# A file lies where a folder should be, or the other way round, or the name cannot be.
+_IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into a UserError that names `path`."""
+    """Turn a full disk, a read-only folder or a wrong path into a UserError that names `path`."""
     try:
         yield
     except OSError as error:
@@ -36,14 +38,21 @@ def explained(path: Path) -> Iterator[None]:
                 "Nothing was written.",
                 "Give a folder you own with OUT_DIR or SSLBOOK_HOME.",
             ) from error
+        if error.errno in _IN_THE_WAY:
+            raise UserError(
+                f"Cannot write {path.name} in {path.parent}: {error.strerror}.",
+                "Nothing was written.",
+                "Check the path: a file lies where a folder should be, or the other way round.",
+            ) from error
         raise
 
 
 @contextlib.contextmanager
-def publish(path: str | os.PathLike) -> Iterator[Path]:
+def publish(path: str | os.PathLike, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path` in one step.
 
-    Whatever goes wrong, `path` is either the old file or the whole new one.
+    Whatever goes wrong, `path` is either the old file or the whole new one. sync: wait until the
+    bytes are on the disk, so that this holds for a power cut too.
     Raises UserError when the disk is full or the folder read-only.
     """
     path = Path(path)
@@ -54,8 +63,9 @@ def publish(path: str | os.PathLike) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            with open(temporary, "rb+") as file:
-                os.fsync(file.fileno())
+            if sync:
+                with open(temporary, "rb+") as file:
+                    os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         finally:
@@ -71,6 +81,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented JSON to `path` in one step; NaN is refused."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def drop_cut_line(path: str | os.PathLike) -> None:
+    """Take a last line without its end away: a crash cut it, and the next would be glued to it."""
+    path = Path(path)
+    if path.is_file():
+        with explained(path), open(path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def sha256(path: str | os.PathLike) -> str:

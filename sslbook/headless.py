@@ -7,21 +7,21 @@ on to the kernel, and the record says how the run ended.
 from __future__ import annotations
 
 import ast
-import os
+import json
 import signal
 import sys
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sslbook import files, folders, paths, settings
-from sslbook.errors import DataError, UsageError
+from sslbook.errors import UsageError, UserError
 from sslbook.judging import records
+from sslbook.kernels import Worker
 from sslbook.lock import held
 from sslbook.nbtools import toc
 
-GRACE = 30  # seconds that a kernel has to write its checkpoint after an interrupt
+_GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
 _KINDS = {"str": str, "int": int, "float": float, "bool": bool}
 _CODES = {"UsageError": 2, "DataError": 3, "OutOfTime": 5}
 
@@ -42,7 +42,6 @@ class Plan:
     chapter: toc.Chapter
     values: dict[str, Any]
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 def plan(name: str, assignments: list[str], preset: str = "", resume: str = "") -> Plan:
@@ -59,28 +58,43 @@ def plan(name: str, assignments: list[str], preset: str = "", resume: str = "") 
     values = parse(assignments, known_parameters(chapter.path))
     settings.check_standard(values)
     wanted = settings.wanted_preset(values.get("PRESET", "auto"))
+    base = paths.runs(values.get("OUT_DIR", "")) / name
+    folder = None
+    if resume:
+        folder, values = _resumed(base, resume, values)
     if values.get("DATASET"):
         from sslbook import datasets
 
         datasets.load(values["DATASET"], "train", limit=1)
-    base = paths.runs(values.get("OUT_DIR", "")) / name
-    if resume:
-        folder = _resumable(base, resume)
-    else:
+    if folder is None:
         folder = folders.new(base, wanted, values.get("SEED", 0))
-    return Plan(chapter, values, folder, {"SSLBOOK_RUN_FOLDER": str(folder)})
+        files.write_json(folder / _GIVEN, {k: v for k, v in values.items() if k != "OUT_DIR"})
+    return Plan(chapter, values, folder)
 
 
-def _resumable(base: Path, run_id: str) -> Path:
+def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The folder of an unfinished run and the parameters it was started with."""
     folder = base / Path(run_id).name
     record = records.read(folder / "record.json")
     if record is None:
-        raise UsageError(f"No run {run_id!r} of {base.name}.", "", "See: sslbook runs")
+        raise UsageError(f"No run {run_id!r} of {base.name}.", "Nothing was started.",
+                         "See: sslbook runs")
     if record["status"] == "finished":
-        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.")
+        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
+                         "Start a new one without --resume.")
     if held(folder):
-        raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.")
-    return folder
+        raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
+                         "Wait for it, or start a new run without --resume.")
+    try:
+        given = json.loads((folder / _GIVEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # begun in JupyterLab, where nothing was given
+        given = {}
+    given |= {"PRESET": record["preset"], "SEED": record["seed"]}
+    for name, value in values.items():
+        if value != given.get(name, value) and value != "auto":
+            raise UsageError(f"The run {run_id} has {name}={given[name]}, not {value}.",
+                             "Nothing was changed.", "Start a new one without --resume.")
+    return folder, {**values, **given}
 
 
 def known_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -123,13 +137,16 @@ def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
             f"{name} takes {settings.said(kind)}, not {text!r}.", "Nothing was started.",
             f"It means: {about['help'] or 'see the parameters cell'} (default {about['default']})",
         )
+    settings.check_finite(name, value)
     return value
 
 
 def execute(plan: Plan, quiet: bool = False) -> Outcome:
     """Run a planned chapter; the executed notebook lies in the run's folder."""
     output = plan.folder / f"{plan.chapter.name}.ipynb"
-    worker = _Worker(plan, output, None if quiet else sys.stdout)
+    environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
+    worker = Worker(plan.chapter.path, output, plan.values, environment,
+                    None if quiet else sys.stdout)
     handlers = {s: signal.signal(s, worker.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         worker.start()
@@ -138,87 +155,64 @@ def execute(plan: Plan, quiet: bool = False) -> Outcome:
     finally:
         for which, handler in handlers.items():
             signal.signal(which, handler)
+        worker.end()
     return _outcome(plan, worker, output)
 
 
-class _Worker(threading.Thread):
-    """Papermill in a thread, so that the main thread can hear signals."""
-
-    def __init__(self, plan: Plan, output: Path, stream: Any):
-        super().__init__(daemon=True)
-        self.plan, self.output, self.stream = plan, output, stream
-        self.error: BaseException | None = None
-        self.signal = 0
-        self.client: Any = None
-
-    def run(self) -> None:
-        import papermill
-        from papermill.engines import NBClientEngine, papermill_engines
-
-        from sslbook.kernels import engine
-
-        papermill_engines.register("sslbook", engine(NBClientEngine, self))
-        os.environ |= {**self.plan.environment, "SSLBOOK_HEADLESS": "1"}
-        try:
-            papermill.execute_notebook(
-                str(self.plan.chapter.path), str(self.output), self.plan.values,
-                engine_name="sslbook", kernel_name="python3", progress_bar=False,
-                stdout_file=self.stream,
-            )
-        except BaseException as error:  # handed to the main thread, which explains it
-            self.error = error
-
-    def interrupt(self, number: int, _frame: Any) -> None:
-        """Hand SIGINT or SIGTERM on to the kernel, then wait for it for a while."""
-        if self.signal:
-            return
-        self.signal = number
-        process = getattr(getattr(self.client, "km", None), "provisioner", None)
-        kernel = getattr(process, "pid", None)
-        if kernel is None:
-            self.error = KeyboardInterrupt()
-            return
-        os.kill(kernel, signal.SIGINT)
-        timer = threading.Timer(GRACE, lambda: os.kill(kernel, signal.SIGTERM))
-        timer.daemon = True
-        timer.start()
-
-
-def _outcome(plan: Plan, worker: _Worker, output: Path) -> Outcome:
+def _outcome(plan: Plan, worker: Worker, output: Path) -> Outcome:
     record = records.read(plan.folder / "record.json")
     error = worker.error
     if error is None and record is not None and record["status"] == "finished":
         return Outcome(0, plan.folder)
     if worker.signal:
-        return _ended(plan, record, "interrupted", 128 + worker.signal,
-                      f"Interrupted. Continue with: sslbook run {plan.chapter.name} "
-                      f"--resume {plan.folder.name}")
+        return _ended(plan, record, "interrupted", 128 + worker.signal, _how_to_continue(plan, record))
     name = getattr(error, "ename", type(error).__name__)
     if name == "DeadKernelError":
         message = ("The kernel died, probably out of memory.\n"
                    "What was finished is kept; the run can be resumed.\n"
                    "Try a smaller BATCH_SIZE.")
-        return _ended(plan, record, "crashed", 4, message)
+        return _ended(plan, record, "crashed", 4, message, name)
     if error is None:
         message = "The notebook ended without run.finish(): its record is not finished."
-        return _ended(plan, record, "failed", 4, message)
-    if isinstance(error, OSError):
-        with files.explained(output):
-            raise error
-    where = f"Cell {error.cell_index} failed" if hasattr(error, "cell_index") else "It failed"
+        return _ended(plan, record, "failed", 4, message, "unfinished")
+    if isinstance(error, UserError):  # the executed notebook could not be written
+        return _ended(plan, record, "failed", error.exit_code, str(error), name)
     value = str(getattr(error, "evalue", error)).strip() or "no message"
-    message = value if name in (*_CODES, "UserError") else f"{where}: {name}: {value}"
-    if name not in _CODES and output.is_file():
+    if name in (*_CODES, "UserError"):
+        return _ended(plan, record, "failed", _CODES.get(name, 4), value, name)
+    place = _place(error)
+    message = f"{place} failed: {name}: {value}"
+    if output.is_file():
         message += f"\nThe executed notebook shows the place: {output}"
-    return _ended(plan, record, "failed", _CODES.get(name, 4), message)
+    return _ended(plan, record, "failed", 4, message, f"{name} in {place}")
 
 
-def _ended(plan: Plan, record: dict | None, status: str, code: int, message: str) -> Outcome:
+def _place(error: BaseException | None) -> str:
+    """The cell of an error: its number in the executed notebook and its first line."""
+    if not hasattr(error, "exec_count"):
+        return "The execution"
+    lines = [line for line in error.source.splitlines() if line.strip()]
+    return f"Cell In [{error.exec_count}] ({lines[0].strip()[:50] if lines else ''})"
+
+
+def _how_to_continue(plan: Plan, record: dict | None) -> str:
+    if record is None:
+        return "Interrupted before the run began.\nNothing was computed.\nStart it again."
+    command = f"sslbook run {plan.chapter.name} --resume {plan.folder.name}"
+    if plan.values.get("OUT_DIR"):
+        command += f" -p OUT_DIR={plan.values['OUT_DIR']}"
+    return f"Interrupted.\nThe last checkpoint is kept.\nContinue with: {command}"
+
+
+def _ended(
+    plan: Plan, record: dict | None, status: str, code: int, message: str, why: str = ""
+) -> Outcome:
+    """Note in the record how the run ended; `why` names no path, for records hold none."""
     if record is not None:
         record["status"] = status
-        record["error"] = message.splitlines()[0][:200].replace(str(plan.folder.parent), "")
+        record["error"] = why
         try:
             records.write(plan.folder, record)
-        except (OSError, DataError, UsageError):
+        except (OSError, UserError):
             message += "\n(The record could not be updated.)"
     return Outcome(code, plan.folder, message)

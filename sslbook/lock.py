@@ -15,7 +15,10 @@ class FolderLock:
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False when another process, or another object, holds it."""
+        """Take the lock; False when another process, or another object, holds it.
+
+        Raises OSError where the folder cannot be written.
+        """
         file = open(self.path, "ab")  # noqa: SIM115 (it stays open as long as it is held)
         try:
             _lock(file)
@@ -36,7 +39,10 @@ def held(folder: Path) -> bool:
     if not (folder / ".lock").exists():
         return False
     probe = FolderLock(folder)
-    free = probe.acquire()
+    try:
+        free = probe.acquire()
+    except OSError:  # a folder of somebody else, or on a read-only disk
+        return False
     probe.release()
     return not free
 

@@ -43,6 +43,12 @@ def scoreboard(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def plain(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Ledger and scoreboard as JSON can hold them: what was not measured is null."""
+    return {name: [{k: None if v != v else v for k, v in row.items()} for row in rows]
+            for name, rows in (("ledger", ledger(found)), ("scoreboard", scoreboard(found)))}
+
+
 def text(found: list[dict[str, Any]]) -> str:
     """Ledger and scoreboard as plain text."""
     if not found:

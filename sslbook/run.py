@@ -40,6 +40,8 @@ def start(
     if wanted == "auto":
         name = parameters.get("DATASET") or presets.get("lesson", {}).get("dataset", "")
         wanted, reason = device.automatic_preset(where, name)
+        if wanted not in presets:
+            wanted, reason = "smoke", f"this chapter has no preset {wanted!r}"
     resolved = settings.resolve(presets, wanted, parameters)
     run = Run(chapter, resolved, where, folders.of_run(chapter, resolved, parameters, resume))
     run.announce(reason)
@@ -63,13 +65,16 @@ class Run:
         self.claims: dict[str, claims.Claim] = {}
         self.measured: dict[str, dict[str, float | None]] = {}
         self.tried = 1
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
-        if not self._lock.acquire():
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            free = self._lock.acquire()
+        if not free:
             raise UsageError(
                 f"The run {folder.name} is in use by another process.",
                 "Nothing was changed.", "Wait for it, or start a new run.",
             )
+        files.drop_cut_line(folder / "metrics.jsonl")
         exercises.reset()
         self._write("running")
 
@@ -160,7 +165,7 @@ class Run:
         return {
             "schema": records.SCHEMA, "chapter": self.chapter, "status": status,
             "code": records.code(), "preset": self.settings.preset, "seed": self.seed,
-            "parameters": dict(sorted(vars(self.settings).items())), "data": self.data,
+            "parameters": records.plain(vars(self.settings)), "data": self.data,
             "device": {**device.describe(self.device), "precision": self.precision},
             "versions": records.versions(), "started": self.started,
             "seconds": {"wall": round(time.monotonic() - self.began, 2),

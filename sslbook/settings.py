@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -31,7 +32,7 @@ def wanted_preset(value: str) -> str:
 
 def closest(name: str, known: Any) -> str:
     """" Did you mean X?" or nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f" Did you mean {found[0]}?" if found else ""
 
 
@@ -47,7 +48,24 @@ def check_standard(parameters: Mapping[str, Any]) -> None:
                 f"Example: {name}={default!r}",
             )
         if kind is not str and value < 0:
-            raise UsageError(f"{name} cannot be negative ({value!r}).", "Nothing was started.")
+            raise UsageError(f"{name} cannot be negative ({value!r}).", "Nothing was started.",
+                             f"Example: {name}={default!r}")
+        check_finite(name, value)
+
+
+def check_finite(name: str, value: Any) -> None:
+    """Raise UsageError for nan and infinity, which no record can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{name} takes a finite number, not {value!r}.", "Nothing was started.",
+                         f"Example: {name}=1.0")
+
+
+def _check_knob(name: str, value: Any, default: Any) -> None:
+    """A number stays a number and text stays text; what else fits, the method itself knows."""
+    check_finite(name, value)
+    if isinstance(default, (int, float, str)) and isinstance(value, str) != isinstance(default, str):
+        raise UsageError(f"{name} takes {said(type(default))}, not {value!r}.",
+                         "Nothing was started.", f"Example: {name}={default!r}")
 
 
 def said(kind: type) -> str:
@@ -65,7 +83,8 @@ def resolve(
     """
     if preset not in presets:
         raise UsageError(
-            f"This chapter has no preset {preset!r}.", "", f"It has: {', '.join(presets)}."
+            f"This chapter has no preset {preset!r}.", "Nothing was started.",
+            f"It has: {', '.join(presets)}."
         )
     check_standard(parameters)
     values = dict(presets[preset])
@@ -73,6 +92,7 @@ def resolve(
         key = name.lower()
         unset = value in ("", 0) if name in STANDARD else value in ("", -1)
         if key not in values or not unset:
+            _check_knob(name, value, values.get(key))
             values[key] = value
     values["preset"], values["seed"] = preset, int(parameters.get("SEED", 0))
     values.pop("out_dir", None)

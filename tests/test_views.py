@@ -413,6 +413,11 @@ def test_one_recipe_per_view():
     torch.testing.assert_close(made[1], alone, atol=1e-6, rtol=0)
 
 
+def test_a_recipe_read_from_a_file_has_lists():
+    assert Recipe(crop=[0.08, 1.0], jitter=[0.4, 0.4, 0.4, 0.1]) == Recipe()
+    assert hash(Recipe(ratio=[0.5, 2.0])) == hash(Recipe(ratio=(0.5, 2.0)))
+
+
 def test_no_operation_is_a_plain_picture():
     byte = (images(8) * 255).to(torch.uint8)
     for hue in ("hsv", "chroma"):
@@ -469,7 +474,9 @@ AUGMENT = Augment(Recipe(size=8), MEAN, STD)
         (lambda: Augment(Recipe(), (0.5,), (0.5,)), "three channels"),
         (lambda: Recipe(size=32.0), "size as a whole number"),
         (lambda: Recipe(crop=(0.0, 1.0)), "crop is a range"),
+        (lambda: Recipe(crop=0.4), "crop is a range"),
         (lambda: Recipe(flip=1.5), "flip is a probability"),
+        (lambda: Recipe(gray="0.2"), "gray is a probability"),
         (lambda: Recipe(jitter=(0.4, 0.4, 0.4, 0.6)), "at most 0.5"),
         (lambda: Recipe(jitter=(0.4, 0.4, 0.4)), "four strengths"),
         (lambda: Recipe(hue="yiq"), '"hsv" or "chroma"'),

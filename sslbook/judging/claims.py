@@ -118,6 +118,7 @@ def decide(claim: Claim, values: list[float], preconditions: list[float] | None 
     near, far = (low, high) if rule.op == ">=" else (high, low)
     if rule.meets(near):
         return Verdict("holds", n, mean, low, high)
-    right_sign = mean > 0 if rule.op == ">=" else mean < 0
+    # The sign of the difference; a bound beyond zero ("at most 2 points worse") moves it there.
+    right_sign = mean > min(0, rule.bound) if rule.op == ">=" else mean < max(0, rule.bound)
     word = "same direction" if right_sign and rule.meets(far) else "fails"
     return Verdict(word, n, mean, low, high)

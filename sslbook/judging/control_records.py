@@ -6,6 +6,7 @@ the user's data folder. `judging.control_scores` makes them again where somebody
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbook import files, paths
+from sslbook.errors import UserError
 
 
 def key_of(parts: dict[str, Any]) -> str:
@@ -25,9 +27,10 @@ def read(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         same = stored["parts"] == json.loads(json.dumps(parts))
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = {row: dict(measures) for row, measures in stored["scores"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return stored["scores"] if same else None
+    return rows if same else None
 
 
 def cached(parts: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -38,5 +41,6 @@ def cached(parts: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> dict
         if (found := read(path, parts)) is not None:
             return found
     found = compute()
-    files.write_json(mine, {"parts": parts, "scores": found})
+    with contextlib.suppress(UserError):  # only a cache: a full disk or read-only home is no error
+        files.write_json(mine, {"parts": parts, "scores": found})
     return found

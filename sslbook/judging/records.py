@@ -11,9 +11,9 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from sslbook import __version__, files, paths
@@ -21,7 +21,11 @@ from sslbook.judging.claims import Claim, Verdict, decide
 
 SCHEMA = 1
 _LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
-_NEEDED = ("schema", "chapter", "status", "preset", "seed", "parameters", "code")
+_NEEDED = {
+    "chapter": str, "status": str, "preset": str, "seed": int, "started": str, "tried": int,
+    "parameters": dict, "code": dict, "data": dict, "device": dict, "seconds": dict,
+    "scores": dict, "claims": dict,
+}
 # What decides a result; pictures, the command line and the contract do not.
 _DECIDES = ("streams.py", "nets.py", "heads.py", "datasets", "views", "views.py", "masks.py",
             "methods", "judging", "training")
@@ -74,7 +78,17 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     good = isinstance(record, dict) and record.get("schema") == SCHEMA
-    return record if good and all(key in record for key in _NEEDED) else None
+    fits = good and all(isinstance(record.get(key), kind) for key, kind in _NEEDED.items())
+    return record if fits else None
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a record holds them: JSON values, and of the reader's own data the name alone."""
+    found = json.loads(json.dumps(dict(sorted(settings.items()))))
+    kind, colon, place = str(found.get("dataset", "")).partition(":")
+    if colon:
+        found["dataset"] = f"{kind}:{PureWindowsPath(place).name}"  # it knows both slashes
+    return found
 
 
 def shipped() -> list[dict[str, Any]]:
@@ -97,26 +111,35 @@ def pool_key(record: dict[str, Any]) -> str:
 
 
 def pooled(record: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`record` and those of `others` that may be pooled with it, one per seed, newest wins."""
+    """Those of `others` that may be pooled with `record`, one per seed, newest wins; it is last."""
     key, by_seed = pool_key(record), {}
     for other in others:
         if other["status"] == "finished" and pool_key(other) == key:
             by_seed[other["seed"]] = other
-    by_seed[record["seed"]] = record
-    return [by_seed[seed] for seed in sorted(by_seed)]
+    by_seed.pop(record["seed"], None)
+    return [*(by_seed[seed] for seed in sorted(by_seed)), record]
 
 
 def verdicts(pool: list[dict[str, Any]]) -> dict[str, Verdict]:
-    """The verdict on each claim of a pool (records that differ in the seed alone)."""
+    """The verdict on each claim of the last record of a pool (they differ in the seed alone).
+
+    A value counts only where it was measured under the very same rule.
+    """
     found = {}
     newest = pool[-1]["claims"] if pool else {}
     for key, stored in newest.items():
-        rows = [r["claims"][key] for r in pool if r["claims"].get(key, {}).get("value") is not None]
         claim = Claim.from_dict(stored["claim"])
+        rows = [row for r in pool if (row := r["claims"].get(key, {})).get("value") is not None
+                and _decides(row["claim"]) == _decides(stored["claim"])]
         rows = rows if pool[-1]["preset"] in claim.presets else []
         found[key] = decide(claim, [r["value"] for r in rows],
                             [_number(r.get("precondition")) for r in rows])
     return found
+
+
+def _decides(claim: dict[str, Any]) -> tuple[Any, ...]:
+    """What must not change between the runs that a verdict pools; wording and presets may."""
+    return claim["measures"], claim["rule"], claim.get("precondition")
 
 
 def _number(value: float | None) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from sslbook import files
@@ -28,6 +29,8 @@ class Store:
     def claim(self, digest: str) -> bool:
         """Take the folder for a training; True when another one was put aside for it."""
         mark = self.folder / "fingerprint"
+        for stale in self.folder.glob(".*.tmp"):  # of a process that was killed while writing
+            stale.unlink(missing_ok=True)
         changed = mark.exists() and mark.read_text() != digest
         if changed:
             numbers = range(1, 10**6)
@@ -61,22 +64,37 @@ class Store:
                 key: [torch.from_numpy(array.copy()) for array in arrays]
                 for key, arrays in history.snapshots.items()
             },
-            "values": values,
+            "values": values, "made": _conditions(),
         }
+        # By way of memory: torch's own file writer hides the reason when the disk is full.
+        content = io.BytesIO()
+        torch.save(state, content)
         with files.publish(self.folder / "checkpoint.pt") as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def resume(self, parts: dict[str, Any]) -> tuple[History, dict[str, Any]] | None:
-        """Load a checkpoint into `parts`; None where there is none. UserError when damaged."""
+        """Load a checkpoint into `parts`; None where there is none. UserError when damaged.
+
+        Says so where threads or torch differ from those that it was made with.
+        """
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return None
         state = read_checkpoint(path)
+        for key, now in _conditions().items():
+            if now != state["made"][key]:
+                print(f"made with {key} {state['made'][key]}, goes on with {now}: "
+                      "the result will not be equal bit for bit")
         for key, part in parts.items():
             part.load_state_dict(state["parts"][key])
         history = History(**state["history"])
         history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
         return history, state["values"]
+
+
+def _conditions() -> dict[str, Any]:
+    """What a result on the CPU depends on beside the run's own settings."""
+    return {"threads": torch.get_num_threads(), "torch": torch.__version__.partition("+")[0]}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -94,8 +112,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write a module's state as safetensors in one step."""
     state = {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
+    content = save(state)  # in memory first, as the checkpoint
     with files.publish(path) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(content)
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

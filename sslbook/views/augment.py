@@ -12,15 +12,15 @@ from sslbook.errors import UsageError
 from sslbook.views import checks, render
 from sslbook.views.recipe import NUMBERS, Draw, Recipe
 
-SOURCES = 32  # images per chunk on the CPU: what a core's own cache holds
+PIXELS = 2**17  # of the views in a chunk on the CPU: about what a core's own cache holds
 
 
 class Augment:
     """Random views of a batch of images, on the images' device, in float32.
 
     recipe: one for all views, or a tuple with one per view (their number wins over `views`).
-    mean, std: per channel, in 0-1; what views are normalised by. chunk: images worked on at a
-    time, 0 for 32 on the CPU and all on other devices. It changes nothing but the speed.
+    mean, std: per channel, in 0-1; what views are normalised by. chunk: views worked on at a
+    time; 0: what fits the cache on the CPU, all on other devices. It changes only the speed.
 
     Drawn for every view of every image by itself: crop, flip, whether colours jitter, their
     factors and the order of the four colour operations, gray, blur and its sigma, solarize.
@@ -89,13 +89,18 @@ class Augment:
                 views = [i for i, one in enumerate(self.recipes) if one == recipe]
                 make = render.exact if recipe.hue == "hsv" else render.affine
                 draw = Draw(torch.cat([draws[i].table for i in views]))
-                chunk = (self.chunk or SOURCES) * len(views)
-                if images.device.type != "cpu" and not self.chunk:
-                    chunk = len(draw)
+                chunk = self.chunk or _chunk(images, recipe.size) or len(draw)
                 made = make(images, draw, recipe, chunk, mean, std)
                 for view, x in zip(views, made.chunk(len(views)), strict=True):
                     result[view] = x
         return tuple(result)
+
+
+def _chunk(images: Tensor, size: int) -> int:
+    """Views to work on at a time, 0 for all: a device that launches kernels wants few of them."""
+    if images.device.type != "cpu":
+        return 0
+    return max(PIXELS // max(images.shape[2] * images.shape[3], size * size), 1)
 
 
 def _statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[tuple, tuple]:

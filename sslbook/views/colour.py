@@ -22,9 +22,14 @@ def per_image(value: Tensor) -> Tensor:
     return value[:, None, None, None]
 
 
+@cache
+def _luma(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return LUMA.to(device, dtype)  # kept there, since every copy to a device stalls it
+
+
 def luma(x: Tensor) -> Tensor:
     """The gray image (B, 1, H, W) of x (B, 3, H, W)."""
-    weights = LUMA.to(x).expand(len(x), 1, 3)
+    weights = _luma(x.dtype, x.device).expand(len(x), 1, 3)
     return torch.bmm(weights, x.flatten(2)).view(-1, 1, *x.shape[2:])
 
 

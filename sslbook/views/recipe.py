@@ -165,9 +165,10 @@ class Recipe:
         _span("ratio", self.ratio, 0.0, math.inf)
         _span("blur_sigma", self.blur_sigma, 0.0, math.inf)
         for name in ("flip", "jitter_p", "gray", "blur", "solarize"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is a probability, got {getattr(self, name)!r}.")
-        if len(self.jitter) != 4 or min(self.jitter) < 0 or self.jitter[3] > 0.5:
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise UsageError(f"{name} is a probability from 0 to 1, got {value!r}.")
+        if not _numbers(self.jitter, 4) or min(self.jitter) < 0 or self.jitter[3] > 0.5:
             raise UsageError(
                 f"jitter is four strengths from 0 up, the last at most 0.5, got {self.jitter!r}.",
                 todo="They are brightness, contrast, saturation, hue: (0.4, 0.4, 0.4, 0.1).",
@@ -176,6 +177,8 @@ class Recipe:
             raise UsageError(f'hue is "hsv" or "chroma", got {self.hue!r}.')
         if self.blur > 0:
             checks.kernel(self.kernel_size, self.size, self.size)
+        for name in ("crop", "ratio", "jitter", "blur_sigma"):  # lists would not hash
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def kernel_size(self) -> int:
@@ -223,7 +226,16 @@ class Recipe:
 
 def _span(name: str, value: tuple[float, float], low: float, high: float) -> None:
     """Refuse anything but low < value[0] <= value[1] <= high."""
-    if len(value) != 2 or not low < value[0] <= value[1] <= high:
+    if not _numbers(value, 2) or not low < value[0] <= value[1] <= high:
         raise UsageError(
             f"{name} is a range (from, to) above {low:g} and up to {high:g}, got {value!r}."
         )
+
+
+def _numbers(value: object, n: int) -> bool:
+    """Whether value is a tuple or list of n numbers."""
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == n
+        and all(isinstance(one, (int, float)) for one in value)
+    )
