@@ -26,7 +26,10 @@ PYTHON = sys.executable
 STEP_SECONDS = 3600  # a step that takes longer hangs
 # Two workers, one thread each; the cells of one notebook stay on one worker.
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
-NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", "--dist", "loadscope"]
+NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
+         "--nbval-kernel-startup-timeout=180", "--dist", "loadscope"]  # fmt: skip
+# Kernels that share a history file can wait for each other's disk when they start.
+KERNEL_CONFIG = "c.HistoryManager.enabled = False\n"
 # The presets and folders of whoever runs the checks must not decide their outcome.
 PRIVATE = ("SSLBOOK_HOME", "SSLBOOK_PRESET", "SSLBOOK_STRICT", "MPLBACKEND", "PYTHONPATH")
 
@@ -171,9 +174,12 @@ def execute(preset: str, chapters: list) -> bool:
     """Execute notebooks under pytest in a preset, offline, with a home of their own."""
     print(f"preset {preset}: {', '.join(chapter.name for chapter in chapters)}", flush=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        profile = Path(folder) / "ipython" / "profile_default"
+        profile.mkdir(parents=True)
+        (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIG, encoding="utf-8")
         env = environment(
             SSLBOOK_PRESET=preset, SSLBOOK_STRICT="1", SSLBOOK_HEADLESS="1", SSLBOOK_OFFLINE="1",
-            SSLBOOK_HOME=folder, IPYTHONDIR=str(Path(folder) / "ipython"),
+            SSLBOOK_HOME=folder, IPYTHONDIR=str(profile.parent),
         )  # fmt: skip
         notebooks = [str(chapter.path) for chapter in chapters]
         return call([*PYTEST, *NBVAL, "--durations=10", *notebooks], env=env)

@@ -134,7 +134,8 @@ def embed(
     run: Annotated[str, typer.Argument(help="A run's id or folder, or a chapter.")],
     images: Annotated[str, typer.Argument(help="folder:PATH, pack:FILE.npz or a data set.")],
     out: Annotated[Path, typer.Argument(help="The .npz to write.")],
-    split: str = "train",
+    split: Annotated[str, typer.Option(
+        help="train, test or all [default: all of a folder or a pack, else train]")] = "",
 ) -> None:
     """Write the features of images under a pretrained encoder to an .npz file."""
     from sslbook import encoders

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sslbook import datasets
-from sslbook.errors import DataError, UsageError
+from sslbook.errors import UsageError
 
 _LESSON_GB = 8
 
@@ -47,10 +47,7 @@ def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
     if free < _LESSON_GB:
         need = f"PRESET='lesson' needs {_LESSON_GB}"
         return "smoke", f"only {free:.1f} GB of GPU memory are free; {need}"
-    try:
-        if dataset:
-            datasets.load(dataset, "train", limit=1)
-    except DataError:
+    if dataset and not datasets.present(dataset):
         return "smoke", f"{dataset} is not here; type: sslbook data get {dataset}"
     return "lesson", ""
 

@@ -76,7 +76,8 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
         encoder = nets.build(**about["net"])
         size, expected = int(about["size"]), about["sha256"]
         mean, std = (tuple(map(float, about[key])) for key in ("mean", "std"))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, UsageError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AssertionError,
+            UsageError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"encoder.json of {folder.name} is damaged ({type(error).__name__}: "
                         f"{reason}).", "Nothing was loaded.", "Run the chapter again.") from error
@@ -95,19 +96,22 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
     return encoder.eval(), ready
 
 
-def embed(run: str | Path, images: str | Any, split: str = "train") -> dict[str, np.ndarray]:
+def embed(run: str | Path, images: str | Any, split: str = "") -> dict[str, np.ndarray]:
     """Features of images under a run's encoder.
 
     images: an ImageSet, or a data set's name such as "folder:photos" or "cifar10".
+    split: of a named set; "" means all images of a folder or a pack, else the training split.
     Returns {"features": (N, D) float32, "labels": (N,) int64 where there are labels,
     "classes": (K,) names}. Raises DataError for data that cannot be had.
     """
     encoder, ready = load_encoder(run)
-    chosen = datasets.load(images, split) if isinstance(images, str) else images
-    values = features(encoder, chosen.images, prepare=ready)
-    found = {"features": values.numpy(), "classes": np.array(chosen.classes, dtype=np.str_)}
-    if chosen.labels is not None:
-        found["labels"] = chosen.labels.numpy()
+    if isinstance(images, str):
+        default = "all" if images.startswith(("folder:", "pack:")) else "train"
+        images = datasets.load(images, split or default)
+    values = features(encoder, images.images, prepare=ready)
+    found = {"features": values.numpy(), "classes": np.array(images.classes, dtype=np.str_)}
+    if images.labels is not None:
+        found["labels"] = images.labels.numpy()
     return found
 
 

@@ -52,7 +52,8 @@ def plan(name: str, assignments: list[str], preset: str = "", resume: str = "") 
     """
     chapter = toc.find(name)
     if not chapter.path.is_file():
-        raise UsageError(f"The notebook of {name!r} is not here.", "", "See: sslbook list")
+        raise UsageError(f"The notebook of {name!r} is not here.", "Nothing was started.",
+                         "See: sslbook list")
     if preset:
         assignments = [*assignments, f"PRESET={preset}"]
     values = parse(assignments, known_parameters(chapter.path))
@@ -98,10 +99,19 @@ def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dic
 
 
 def known_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
-    """Name -> {inferred_type_name, default, help} of a notebook's parameters cell."""
+    """Name -> {inferred_type_name, default, help} of a notebook's parameters cell.
+
+    Raises UsageError for a file that is not a notebook of Python code.
+    """
+    import nbformat
     import papermill
 
-    return papermill.inspect_notebook(str(notebook))
+    try:
+        return papermill.inspect_notebook(str(notebook))
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        reason = str(error).partition("\n")[0][:60]
+        raise UsageError(f"The notebook {notebook.name} cannot be read: {reason}.",
+                         "Nothing was started.", "Save it again in JupyterLab.") from error
 
 
 def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -165,7 +175,8 @@ def _outcome(plan: Plan, worker: Worker, output: Path) -> Outcome:
     if error is None and record is not None and record["status"] == "finished":
         return Outcome(0, plan.folder)
     if worker.signal:
-        return _ended(plan, record, "interrupted", 128 + worker.signal, _how_to_continue(plan, record))
+        message = _how_to_continue(plan, record)
+        return _ended(plan, record, "interrupted", 128 + worker.signal, message)
     name = getattr(error, "ename", type(error).__name__)
     if name == "DeadKernelError":
         message = ("The kernel died, probably out of memory.\n"

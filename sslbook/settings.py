@@ -63,7 +63,8 @@ def check_finite(name: str, value: Any) -> None:
 def _check_knob(name: str, value: Any, default: Any) -> None:
     """A number stays a number and text stays text; what else fits, the method itself knows."""
     check_finite(name, value)
-    if isinstance(default, (int, float, str)) and isinstance(value, str) != isinstance(default, str):
+    known = isinstance(default, (int, float, str))
+    if known and isinstance(value, str) != isinstance(default, str):
         raise UsageError(f"{name} takes {said(type(default))}, not {value!r}.",
                          "Nothing was started.", f"Example: {name}={default!r}")
 

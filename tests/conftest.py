@@ -51,3 +51,14 @@ def small_run(tmp_path: Path):
         return SmallRun(tmp_path / place, seed, **settings)
 
     return make
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder is a book of two small chapters (tiny_book.py)."""
+    import tiny_book
+
+    for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.chdir(tiny_book.write(tmp_path / "book"))
+    return tmp_path / "book"

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_IDX = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+       "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _UNSTATED = "none stated by the authors, used for research and teaching"
 
 
@@ -17,10 +13,10 @@ _UNSTATED = "none stated by the authors, used for research and teaching"
 class Known:
     """A published set in torchvision's layout.
 
-    torchvision: its class there. folder: where the files lie below the set's root. archive: the
-    download, where it is one file. mean, std: of the training split. sha256: of the uncompressed
-    files of a set that comes as idx files; it also holds for files compressed anew, whose published
-    md5 (torchvision's, of the .gz) does not. The md5 sums of CIFAR and STL-10 are torchvision's.
+    torchvision: its class there. folder: where the files lie below the set's root. mean, std: of
+    the training split. sha256: of the uncompressed `IDX` files of a set that comes as such; it
+    also holds for files compressed anew, whose published md5 (torchvision's, of the .gz) does not.
+    The md5 sums of CIFAR and STL-10 are torchvision's.
     """
 
     torchvision: str
@@ -29,8 +25,7 @@ class Known:
     licence: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    sha256: dict[str, str]
-    archive: str = ""
+    sha256: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -40,73 +35,36 @@ class Known:
 
 KNOWN = {
     "mnist": Known(
-        "MNIST",
-        "MNIST/raw",
+        "MNIST", "MNIST/raw",
         "handwritten digits, 60,000 + 10,000 grey images (3, 28, 28), 10 classes",
-        "CC BY-SA 3.0 as commonly given",
-        (0.1307,) * 3,
-        (0.3081,) * 3,
-        dict(
-            zip(
-                _IDX,
-                (
-                    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                ),
-                strict=True,
-            )
-        ),
+        "CC BY-SA 3.0 as commonly given", (0.1307,) * 3, (0.3081,) * 3,
+        ("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     ),
     "fashion_mnist": Known(
-        "FashionMNIST",
-        "FashionMNIST/raw",
+        "FashionMNIST", "FashionMNIST/raw",
         "pieces of clothing, 60,000 + 10,000 grey images (3, 28, 28), 10 classes",
-        "MIT",
-        (0.2860,) * 3,
-        (0.3530,) * 3,
-        dict(
-            zip(
-                _IDX,
-                (
-                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-                ),
-                strict=True,
-            )
-        ),
+        "MIT", (0.2860,) * 3, (0.3530,) * 3,
+        ("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
     ),
     "cifar10": Known(
-        "CIFAR10",
-        "cifar-10-batches-py",
+        "CIFAR10", "cifar-10-batches-py",
         "photographs, 50,000 + 10,000 images (3, 32, 32), 10 classes",
-        _UNSTATED,
-        (0.4914, 0.4822, 0.4465),
-        (0.2470, 0.2435, 0.2616),
-        {},
-        "cifar-10-python.tar.gz",
+        _UNSTATED, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616),
     ),
     "cifar100": Known(
-        "CIFAR100",
-        "cifar-100-python",
+        "CIFAR100", "cifar-100-python",
         "photographs, 50,000 + 10,000 images (3, 32, 32), 100 classes",
-        _UNSTATED,
-        (0.5071, 0.4865, 0.4409),
-        (0.2673, 0.2564, 0.2762),
-        {},
-        "cifar-100-python.tar.gz",
+        _UNSTATED, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762),
     ),
     "stl10": Known(
-        "STL10",
-        "stl10_binary",
+        "STL10", "stl10_binary",
         "photographs, 5,000 + 8,000 images (3, 96, 96), 10 classes",
-        _UNSTATED,
-        (0.4467, 0.4398, 0.4066),
-        (0.2603, 0.2566, 0.2713),
-        {},
-        "stl10_binary.tar.gz",
+        _UNSTATED, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713),
     ),
 }

@@ -1,9 +1,9 @@
-"""Where a data set is looked for, in which order, and what is said when it is nowhere."""
+"""Where data are looked for, in which order, and what is said when they cannot be used."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from sslbook import paths
@@ -22,45 +22,51 @@ def offline() -> bool:
     return os.environ.get("SSLBOOK_OFFLINE", "") not in ("", "0")
 
 
-def options(kind: str, text: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Split "PATH?key=value&key=value" into the path and its options.
+def candidates(text: str) -> list[Path]:
+    """What a path in a name may mean: below the working folder, `SSLBOOK_DATA`, `data/`.
 
-    A path that exists as it stands is never split. Raises UsageError for an unknown option.
+    An absolute path means itself alone.
     """
-    known = sorted(known)
-    if "?" not in text or Path(text).expanduser().exists():
-        return text, {}
-    path, _, query = text.rpartition("?")
-    pairs = (pair.partition("=") for pair in query.split("&"))
-    found = {key: value for key, _, value in pairs}
-    strange = sorted(set(found) - set(known))
-    if strange:
-        raise UsageError(
-            f"{kind} does not know the option {strange[0]!r}.",
-            "Nothing was read.",
-            f"Known: {', '.join(f'?{key}=...' for key in known)}",
-        )
-    return path, found
-
-
-def resolve(kind: str, text: str, todo: str) -> Path:
-    """The file or folder that a name such as "pack:FILE" means.
-
-    kind, text: what is before and after the colon; text is an absolute path, or one relative to
-    the working folder, to `SSLBOOK_DATA` or to `data/`, in this order. todo: how to get it.
-    Raises DataError that names every place looked at.
-    """
-    if not text:
-        raise UsageError(f"{kind}: names no path.", "Nothing was read.", f"Write {kind}:PATH")
     path = Path(text).expanduser()
-    tried = [path] if path.is_absolute() else [Path.cwd() / path, *(p / path for p in places())]
-    for candidate in tried:
-        if candidate.exists():
-            return candidate.resolve()
-    raise missing(f"{kind}:{text}", tried, todo)
+    return list(dict.fromkeys(place / path for place in (Path.cwd(), *places())))
+
+
+def find(tried: Iterable[Path], inside: str = "") -> Path | None:
+    """The first of some paths that exists, and holds `inside` where that is given."""
+    return next((path for path in tried if (path / inside).exists()), None)
+
+
+def unusable(what: str, todo: str, done: str = "Nothing was loaded.") -> DataError:
+    """The error for data that cannot be used."""
+    return DataError(what, done, todo)
 
 
 def missing(name: str, tried: Iterable[Path], todo: str, note: str = "") -> DataError:
     """The error for a set that is nowhere: what, every place looked at, what to type."""
-    where = ", ".join(dict.fromkeys(map(str, tried)))
-    return DataError(f"The data set {name} was not found.", f"Looked at: {where}{note}.", todo)
+    where = ", ".join(map(str, tried))
+    return unusable(f"The data set {name} was not found.", todo, f"Looked at: {where}{note}.")
+
+
+def one_of(kind: str, key: str, value: str, known: Collection[str]) -> None:
+    """Raise UsageError where `value` is not one of the `known` ones."""
+    if value not in known:
+        raise UsageError(f"{kind} does not know {key}={value!r}.", "Nothing was loaded.",
+                         f"Known: {', '.join(list(known)[:20]) or 'none'}")
+
+
+def options(
+    kind: str, text: str, known: Mapping[str, tuple[str, ...]]
+) -> tuple[str, dict[str, str]]:
+    """Split "PATH?key=value&key=value" into the path and its options.
+
+    known: the values of each option, () for any. A path that exists as it stands is never split.
+    Raises UsageError for an option or value that is not known.
+    """
+    if "?" not in text or find(candidates(text)):
+        return text, {}
+    path, _, query = text.rpartition("?")
+    found = dict(pair.partition("=")[::2] for pair in query.split("&"))
+    for key, value in found.items():
+        one_of(kind, "option", key, known)
+        one_of(kind, key, value, known[key] or (value,))
+    return path, found

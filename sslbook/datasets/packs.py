@@ -1,5 +1,7 @@
 """Image packs: many encoded images in one .npz, decoded once into a memory-mapped array.
 
+That array is `data/cache/<sha256 of the pack>-<size>.npy`.
+
 Format (`data/README.md`): `data` uint8, all encoded images one after the other; `offsets` int64
 (n + 1); and optionally `labels` (n,), `split` (n,: 0 train, 1 test or validation, 2 test),
 `classes`, and further columns. Nothing in it is pickled.
@@ -9,84 +11,65 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sslbook import files
-from sslbook.datasets import cache, folders, pixels
-from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, permutation
-from sslbook.errors import DataError, UsageError
+from sslbook import files, paths
+from sslbook.datasets import folders, lookup, pixels
+from sslbook.datasets.collection import Collection
+from sslbook.datasets.types import ImageSet, hold_out
+from sslbook.errors import DataError
 
-_STATISTICS = 5000  # training images that mean and std are measured on
 _OWN = frozenset({"data", "offsets", "labels", "split", "classes"})
+_TODO = "Get it again, or write it anew: sslbook data pack FOLDER OUT.npz"
 
 
-@dataclass(frozen=True)
-class Pack:
-    """A pack's checked content: n images; `columns` holds what is not of the format, as it is.
+def load(path: Path, split: str, limit: int, size: int) -> ImageSet:
+    """The images of one split, from the decoded cache, by memory map where the rows are in a row.
 
-    data: uint8, or None where it was not read. offsets: int64 (n + 1,). labels: int64 (n,) or
-    None. split: uint8 (n,).
+    For size 0 see `Collection.own_size`. Raises DataError: damaged, no pack, one class only, an
+    undecodable image.
     """
+    pack = read_pack(path)
+    decoded = _decoded(pack, place(path, size), size)
 
-    path: Path
-    data: np.ndarray | None
-    offsets: np.ndarray
-    labels: np.ndarray | None
-    split: np.ndarray
-    classes: tuple[str, ...]
-    columns: dict[str, np.ndarray]
+    def images(rows: np.ndarray) -> torch.Tensor:
+        in_a_row = (np.diff(rows) == 1).all()
+        return torch.from_numpy(decoded[rows[0] : rows[-1] + 1] if in_a_row else decoded[rows])
 
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def encoded(self, i: int) -> bytes:
-        """The bytes of image i."""
-        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
-
-    def rows(self, split: str) -> np.ndarray:
-        """Row numbers of a split. Test is 2 where there is a 2, else 1, else a fixed fifth."""
-        if split == "all":
-            return np.arange(len(self))
-        last = self.split.max()
-        if last == 0:
-            return hold_out(len(self))[split == "test"]
-        return np.flatnonzero(self.split == (0 if split == "train" else last))
+    return pack.load(split, limit, images)
 
 
-def read_pack(path: Path, data: bool = True) -> Pack:
-    """Read and check a pack; data=False leaves the encoded images out.
+def place(pack: Path, size: int) -> Path:
+    """Where the decoded images of a pack lie; size 0 is the pack's own size."""
+    return paths.data() / "cache" / f"{files.sha256(pack)}-{size}.npy"
+
+
+def read_pack(path: Path) -> Collection:
+    """Read and check a pack.
 
     Raises DataError that says what is wrong: no zip file, a checksum that fails, pickled or missing
     columns, wrong types, offsets that do not increase or point past the end, labels without class.
     """
-    columns = _columns(path, {"data"} if not data else set())
-    encoded, offsets = columns.get("data"), columns.get("offsets")
-    if offsets is None or (data and encoded is None):
-        names = ", ".join(sorted(columns)[:6])
-        raise _damaged(path, f"it has the columns {names}, but data and offsets are needed")
-    if offsets.dtype.kind not in "iu" or offsets.ndim != 1 or len(offsets) < 2:
-        raise _damaged(path, "offsets are not a list of at least two whole numbers")
-    offsets = offsets.astype(np.int64)
-    if offsets[0] < 0 or not (offsets[1:] > offsets[:-1]).all():
-        raise _damaged(path, "offsets do not increase")
-    if data:
-        if encoded.dtype != np.uint8 or encoded.ndim != 1:
-            raise _damaged(path, f"data are {encoded.dtype} {encoded.shape}, not a row of uint8")
-        if offsets[-1] > len(encoded):
-            raise _damaged(path, f"offsets reach {offsets[-1]}, but data end at {len(encoded)}")
+    columns = _columns(path)
+    if not {"data", "offsets"} <= set(columns):
+        raise _damaged(path, "it has no columns data and offsets")
+    data, offsets = columns["data"], _whole(path, columns, "offsets")
+    if data.dtype != np.uint8 or data.ndim != 1:
+        raise _damaged(path, f"data are {data.dtype} {data.shape}, not a row of uint8")
+    if len(offsets) == 0 or (np.diff(offsets) <= 0).any() or offsets[-1] > len(data):
+        raise _damaged(path, f"offsets do not increase within the {len(data)} bytes of data")
     n = len(offsets) - 1
-    labels = _whole(path, columns, "labels", n)
-    split = _whole(path, columns, "split", n)
-    split = np.zeros(n, dtype=np.int64) if split is None else split
-    if split.max() > 2 or not (split == 0).any():
-        raise _damaged(path, "split must be 0, 1 or 2, and 0 (training) must occur")
-    classes = _classes(path, columns, labels)
-    others = {key: value for key, value in columns.items() if key not in _OWN}
-    return Pack(path, encoded, offsets, labels, split, classes, others)
+    labels = _whole(path, columns, "labels", n) if "labels" in columns else None
+    return Collection(
+        kind="pack", path=path, names=[f"image {i}" for i in range(n)], labels=labels,
+        parts=_parts(path, columns, n), todo=_TODO,
+        encoded=[data[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)],
+        classes=() if labels is None else _classes(path, columns, labels),
+        columns={key: value for key, value in columns.items() if key not in _OWN},
+    )
 
 
 def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
@@ -94,96 +77,74 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
 
     size 0 keeps every file's bytes, its EXIF data too (photographs may name the place they were
     taken at); size > 0 stores the cropped (size, size) image without loss (PNG), and nothing else.
-    Raises DataError for a broken image, UsageError where `out` is no .npz.
+    Raises DataError for a folder that cannot be used or a broken image.
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser()
-    if out.suffix != ".npz":
-        raise UsageError(f"{out.name} is no .npz file.", "Nothing was written.", "Name it OUT.npz")
-    listing = folders.scan(folder)
-    order = sorted(range(len(listing.paths)), key=lambda i: (listing.test[i], listing.paths[i]))
-    names = [listing.paths[i] for i in order]
-    encoded = []
-    sources = (folder / name for name in names)
-    for name, image in zip(names, pixels.decode_many(sources, size, threads=True), strict=True):
-        if isinstance(image, Exception):
-            raise folders.broken(folder, name, image) from image
-        encoded.append(pixels.png(image) if size else (folder / name).read_bytes())
+    found = folders.scan(folder)
+    order = np.argsort(found.parts, kind="stable")
+    images = zip(order, found.decode(order, size or 32), strict=True)
+    encoded = [pixels.png(image) if size else found.encoded[i].read_bytes() for i, image in images]
     columns = {
         "data": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
-        "split": listing.test[order].astype(np.uint8),
-        "source_path": np.array(names),
+        "split": found.parts[order].astype(np.uint8),
+        "source_path": np.array(found.names)[order],
     }
-    if listing.labels is not None:
-        columns["labels"] = listing.labels[order].astype(np.int64)
-        columns["classes"] = np.array(listing.classes)
+    if found.labels is not None:
+        columns["labels"] = found.labels[order].astype(np.int64)
+        columns["classes"] = np.array(found.classes)
     with files.publish(out) as temporary, open(temporary, "wb") as file:
         np.savez(file, **columns)
     return out
 
 
-def load(path: Path, split: str, limit: int, size: int) -> ImageSet:
-    """The images of one split, from the decoded cache, by memory map where the rows are in a row.
+def _decoded(pack: Collection, cache: Path, size: int) -> np.ndarray:
+    """The images of a pack, uint8 (n, 3, H, W), from the cache, which is made where it is not.
 
-    size 0 chooses by the rule of `pixels.choose_size`. Mean and std come from at most 5,000
-    training images. Raises DataError: damaged, no pack, one class only, an undecodable image.
+    Two processes may do so at once: each publishes a whole file, equal to the other's.
+    Raises DataError for an image that cannot be decoded, UserError where nothing can be written.
     """
-    pack, images = _decoded(path, size)
-    train = pack.rows("train")
-    sample = np.sort(train[permutation(len(train))[:_STATISTICS]])
-    mean, std = channel_statistics(torch.from_numpy(images[sample]))
-    rows = pack.rows(split)
-    rows = rows[first(len(rows), limit)]
-    span = slice(rows[0], rows[-1] + 1) if (np.diff(rows) == 1).all() else rows
-    kinds = f"{len(pack.classes)} classes" if pack.classes else "no labels"
-    counts = f"{len(train):,} + {len(pack.rows('test')):,} images {images.shape[1:]}, {kinds}"
-    stated = pack.columns.get("licence", np.array("not stated"))
-    licence = str(stated) if stated.ndim == 0 and stated.dtype.kind == "U" else "not stated"
-    return ImageSet(
-        name=f"pack:{path.name}",
-        split=split,
-        images=torch.from_numpy(images[span]),
-        labels=None if pack.labels is None else torch.from_numpy(pack.labels[rows]),
-        classes=pack.classes,
-        mean=mean,
-        std=std,
-        licence=licence,
-        source=f"image pack {path.name}",
-        description=f"{counts}; licence {licence}",
-    )
+    images = _mapped(cache, len(pack), size)
+    if images is None:
+        _write(cache, pack, size or pack.own_size())
+        images = _mapped(cache, len(pack), size)
+    return images
 
 
-def _decoded(path: Path, size: int) -> tuple[Pack, np.ndarray]:
-    """The pack, and its decoded images uint8 (n, 3, H, W) mapped from the cache."""
-    place = cache.place(files.sha256(path), size)
-    if place.exists():
-        # The name holds the pack's sha256: what was decoded once had been checked as a whole.
-        pack = read_pack(path, data=False)
-        images = cache.opened(place, len(pack), size)
-        if images is not None:
-            return pack, images
-    pack = read_pack(path)
-    encoded = [pack.encoded(i) for i in range(len(pack))]
+def _mapped(cache: Path, n: int, size: int) -> np.ndarray | None:
+    """The cached images as a memory map, None where they are not whole.
+
+    Copy-on-write (mode "c"): torch takes it without a warning, and no change reaches the file.
+    """
     try:
-        return pack, cache.build(place, encoded, size)
-    except cache.Undecodable as error:
-        name = pack.columns.get("source_path", [""] * len(pack))
-        named = f" ({name[error.index]})" if len(name) == len(pack) and name[error.index] else ""
-        raise _damaged(path, f"image {error.index}{named} cannot be decoded: {error}") from error
+        images = np.load(cache, mmap_mode="c", allow_pickle=False)
+        side = size or images.shape[-1]
+        whole = images.dtype == np.uint8 and images.shape == (n, 3, side, side)
+    except Exception:  # a damaged header can raise nearly anything; the cache is then made anew
+        return None
+    return images if whole else None
 
 
-def _columns(path: Path, without: set[str]) -> dict[str, np.ndarray]:
+def _write(cache: Path, pack: Collection, size: int) -> None:
+    with files.publish(cache) as temporary, open(temporary, "wb") as file:
+        # Written as a stream, not through a map: a full disk is then an error, not a signal.
+        shape = (len(pack), 3, size, size)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for image in pack.decode(range(len(pack)), size):
+            file.write(image)
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz. Each member is read to its end, so that its checksum is compared."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            members = archive.namelist()
             if len(members) != _announced(path):
                 raise ValueError("its directory does not list what its end announces")
-            return {
-                key: np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for key, name in members.items()
-                if key not in without
-            }
+            contents = {name: io.BytesIO(archive.read(name)) for name in members}
+            return {name.removesuffix(".npy"): np.load(content, allow_pickle=False)
+                    for name, content in contents.items()}
     except Exception as error:  # zipfile, zlib and NumPy have no common base for damage
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise _damaged(path, reason) from error
@@ -202,43 +163,35 @@ def _announced(path: Path) -> int:
     return int.from_bytes(tail[at + 10 : at + 12], "little")
 
 
-def _whole(path: Path, columns: dict[str, np.ndarray], key: str, n: int) -> np.ndarray | None:
-    """A column of n whole numbers from 0 as int64 (n,), None where there is no such column."""
-    column = columns.get(key)
-    if column is None:
-        return None
-    if column.dtype.kind not in "iu" or column.shape != (n,):
-        raise _damaged(path, f"{key} are {column.dtype} {column.shape}, not {n} whole numbers")
-    column = column.astype(np.int64)
-    if column.min() < 0:
-        raise _damaged(path, f"{key} hold {column.min()}, below 0")
-    return column
+def _whole(path: Path, columns: dict[str, np.ndarray], key: str, n: int = -1) -> np.ndarray:
+    """A column of n (-1: any number of) whole numbers from 0, as int64 (n,)."""
+    column = columns[key]
+    fine = column.dtype.kind in "iu" and column.ndim == 1 and n in (-1, len(column))
+    if not fine or (column.astype(np.int64) < 0).any():
+        raise _damaged(path, f"{key} are not one whole number from 0 for each image")
+    return column.astype(np.int64)
 
 
-def _classes(
-    path: Path, columns: dict[str, np.ndarray], labels: np.ndarray | None
-) -> tuple[str, ...]:
-    if labels is None:
-        return ()
-    if len(np.unique(labels)) == 1:
-        raise DataError(
-            f"The pack {path.name} holds one class only.",
-            "Nothing was read. A measure with labels needs two classes.",
-            "Pack a folder without class folders to use its images unlabelled.",
-        )
-    if labels.max() >= max(len(labels), 100_000):
-        raise _damaged(path, f"labels reach {labels.max()}")
-    names = columns.get("classes")
-    if names is None:
-        return tuple(map(str, range(int(labels.max()) + 1)))
-    if names.ndim != 1 or names.dtype.kind not in "US" or len(names) <= labels.max():
-        raise _damaged(path, f"label {labels.max()} has no name in classes")
-    return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+def _parts(path: Path, columns: dict[str, np.ndarray], n: int) -> np.ndarray:
+    """Test is 2 where there is a 2, else 1, else a fixed fifth; int64 (n,) as in Collection."""
+    if "split" not in columns:
+        return hold_out(n)
+    split = _whole(path, columns, "split", n)
+    if (split > 2).any():
+        raise _damaged(path, "split must be 0, 1 or 2")
+    test = split.max(initial=0)
+    return np.where(split == 0, 0, np.where(split == test, 1, 2)) if test else hold_out(n)
+
+
+def _classes(path: Path, columns: dict[str, np.ndarray], labels: np.ndarray) -> tuple[str, ...]:
+    """The names of the labels; without such a column their numbers."""
+    most = int(labels.max(initial=0))
+    names = columns.get("classes", np.arange(len(labels)).astype(str)[: most + 1])
+    if names.ndim != 1 or names.dtype.kind != "U" or len(names) <= most:
+        raise _damaged(path, f"label {most} has no name in classes")
+    return tuple(names.tolist())
 
 
 def _damaged(path: Path, why: str) -> DataError:
-    return DataError(
-        f"The pack {path.name} is damaged or no pack: {why}.",
-        f"Nothing of it was used ({path}).",
-        "Get it again, or write it anew: sslbook data pack FOLDER OUT.npz",
-    )
+    return lookup.unusable(f"The pack {path.name} is damaged or no pack: {why}.", _TODO,
+                           f"Nothing of it was used ({path}).")

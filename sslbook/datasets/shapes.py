@@ -48,17 +48,9 @@ def shapes(n: int, seed: int = 0, size: int = 32, split: str = "train") -> Image
         images[start : start + _BLOCK] = _paint(block, size, noise)
     tensors = {key: torch.from_numpy(value) for key, value in factors.items()}
     return ImageSet(
-        name="shapes",
-        split=split,
-        images=torch.from_numpy(images),
-        labels=tensors["shape"],
-        classes=CLASSES,
-        mean=MEAN,
-        std=STD,
-        licence=LICENCE,
-        source="sslbook.datasets.shapes",
-        description=DESCRIPTION,
-        factors=tensors,
+        name="shapes", split=split, images=torch.from_numpy(images), labels=tensors["shape"],
+        classes=CLASSES, mean=MEAN, std=STD, licence=LICENCE, source="sslbook.datasets.shapes",
+        description=DESCRIPTION, factors=tensors,
     )
 
 

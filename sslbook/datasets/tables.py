@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
+import io
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sslbook.datasets.types import TableSet, first, hold_out
-from sslbook.errors import DataError, UsageError
+from sslbook.datasets.lookup import one_of, unusable
+from sslbook.datasets.types import TableSet, hold_out, rows_of
+from sslbook.errors import DataError
 
 BUNDLED = {
     "breast_cancer": "569 x 30 measurements of cell nuclei, 2 classes, 80 / 20 %; CC BY 4.0",
     "wine": "178 x 13 chemical analyses of wines, 3 classes, 80 / 20 %; CC BY 4.0",
     "iris": "150 x 4 measurements of flowers, 3 classes, 80 / 20 %; CC BY 4.0",
 }
-CSV_OPTIONS = frozenset({"label", "header", "missing"})
 _MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 _MOST_KINDS = 256  # of texts in one column: more is a name or an identifier, not a category
+_FEWEST_LINES = 6
+
+Rows = dict[int, list[str]]  # the cells of each line, by its number in the file
 
 
 def load_bundled(name: str, split: str, limit: int) -> TableSet:
@@ -28,167 +32,110 @@ def load_bundled(name: str, split: str, limit: int) -> TableSet:
     from sklearn import datasets
 
     table = getattr(datasets, f"load_{name}")()
-    values = torch.from_numpy(table.data.astype(np.float32))
-    labels = torch.from_numpy(table.target.astype(np.int64))
-    everything = TableSet(
-        name=name,
-        split="all",
-        values=values,
-        labels=labels,
-        columns=tuple(map(str, table.feature_names)),
-        classes=tuple(map(str, table.target_names)),
-        mean=torch.zeros(0),
-        std=torch.zeros(0),
-        licence="CC BY 4.0",
-        source=f"scikit-learn load_{name} (UCI)",
+    return _cut(
+        split, limit, table.data, table.target, name=name, columns=table.feature_names,
+        classes=table.target_names, licence="CC BY 4.0", source=f"scikit-learn load_{name} (UCI)",
         description=BUNDLED[name],
     )
-    return _cut(everything, split, limit)
 
 
-def load_csv(path: Path, split: str, limit: int, options: dict[str, str]) -> TableSet:
+def load_csv(
+    path: Path, split: str, limit: int, label: str = "", header: str = "", missing: str = ""
+) -> TableSet:
     """A CSV file (comma, semicolon or tab; UTF-8); a fixed fifth is the test split.
 
-    options: label, the class column by name or number from 0 (default: the last); header, 1 or 0
-    (default: seen from the first row); missing=skip leaves out rows with empty or "?" cells.
-    Columns of numbers stay numbers, others become one column per value, named "column=value".
-    Raises DataError that names column and row for a missing cell, a row of another length, a text
-    column of more than 256 values, a label that is no class.
+    label: the class column by name (default: the last; c0, c1, ... without a header). header: "1"
+    or "0" (default: "1" where no cell of the first line is a number). missing: "skip" leaves out
+    lines with empty or "?" cells. Columns of numbers stay numbers, others become one column per
+    value, named "column=value". Raises DataError that names column and line for a missing cell, a
+    line of another length, a text column of more than 256 values, a label that is no class.
     """
-    header, rows = _read(path, options.get("header", ""))
-    label = _label_column(path, header, options.get("label", ""))
-    rows = _complete(path, header, rows, options.get("missing", ""))
-    classes, labels = _labels(path, header[label], [row[label] for _, row in rows])
-    columns, parts = [], []
-    for c, name in enumerate(header):
-        if c != label:
-            names, block = _column(path, name, [row[c] for _, row in rows])
-            columns += names
-            parts.append(block)
-    if not parts:
-        raise _wrong(path, "it has no column beside the label", "Add columns to learn from.")
-    shape = f"{len(rows):,} x {len(columns)} table, {len(classes)} classes, 80 / 20 %"
-    everything = TableSet(
-        name=f"csv:{path.name}",
-        split="all",
-        values=torch.from_numpy(np.concatenate(parts, axis=1)),
-        labels=torch.from_numpy(labels),
-        columns=tuple(columns),
-        classes=classes,
-        mean=torch.zeros(0),
-        std=torch.zeros(0),
-        licence="not stated",
-        source=f"file {path.name}",
+    names, rows = _read(path, header)
+    label = label or names[-1]
+    one_of(path.name, "label", label, names)
+    at = names.index(label)
+    rows = _complete(path, names, rows, missing == "skip")
+    cells = list(zip(*rows.values(), strict=True)) or [()] * len(names)
+    classes, labels = _labels(path, names[at], cells[at])
+    blocks = [_column(path, names[c], cells[c]) for c in range(len(names)) if c != at]
+    values = np.concatenate([block for _, block in blocks], axis=1)
+    shape = f"{len(rows):,} x {values.shape[1]} table, {len(classes)} classes, 80 / 20 %"
+    return _cut(
+        split, limit, values, labels, name=f"csv:{path.name}",
+        columns=[column for columns, _ in blocks for column in columns], classes=classes,
+        licence="not stated", source=f"file {path.name}",
         description=f"{shape}; licence not stated",
     )
-    return _cut(everything, split, limit)
 
 
-def _cut(everything: TableSet, split: str, limit: int) -> TableSet:
-    """One split of the whole table, with the training split's statistics."""
-    train, test = hold_out(len(everything))
-    known = everything.values[torch.from_numpy(train)].double()
+def _cut(
+    split: str, limit: int, values: np.ndarray, labels: np.ndarray, *,
+    columns: Iterable[str], classes: Iterable[str], **about: str,
+) -> TableSet:
+    """One split of a whole table, with the training split's statistics."""
+    parts = hold_out(len(labels))
+    known = torch.from_numpy(values[parts == 0].astype(np.float32)).double()
     std = known.std(dim=0, correction=0)
-    rows = train if split == "train" else test
-    rows = rows[first(len(rows), limit)]
-    return dataclasses.replace(
-        everything.take(torch.from_numpy(rows)),
-        split=split,
-        mean=known.mean(dim=0).float(),
-        std=torch.where(std > 0, std, 1.0).float(),
+    rows = rows_of(parts, split, limit)
+    return TableSet(
+        split=split, values=torch.from_numpy(values[rows].astype(np.float32)),
+        labels=torch.from_numpy(labels[rows].astype(np.int64)),
+        columns=tuple(map(str, columns)), classes=tuple(map(str, classes)),
+        mean=known.mean(dim=0).float(), std=torch.where(std > 0, std, 1.0).float(), **about,
     )
 
 
-def _read(path: Path, header: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Column names, and rows with their line numbers."""
+def _read(path: Path, header: str) -> tuple[list[str], Rows]:
+    """Column names, and the lines below them."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            start = file.readline()
-            file.seek(0)
-            separator = max(",;\t", key=start.count)
-            reader = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
-            rows = [
-                (reader.line_num, [cell.strip() for cell in row])
-                for row in reader
-                if any(cell.strip() for cell in row)
-            ]
+        text = path.read_text(encoding="utf-8-sig")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True,
+                            strict=True)
+        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _wrong(path, f"it cannot be read: {error}", "Give a CSV file in UTF-8.") from error
-    if header not in ("", "0", "1"):
-        raise UsageError(f"header={header!r} is neither 0 nor 1.", "Nothing was read.")
-    has_header = header == "1" or (header == "" and _looks_like_header(rows))
-    names = rows[0][1] if has_header else [f"c{i}" for i in range(len(rows[0][1]) if rows else 0)]
-    rows = rows[1:] if has_header else rows
-    if len(rows) < 5:
-        raise _wrong(path, f"it has {len(rows)} rows", "A table needs at least five.")
-    for line, row in rows:
+    rows = {line: row for line, row in lines if any(row)}
+    top = min(rows, default=0)
+    names = rows.get(top, [])
+    if len(rows) < _FEWEST_LINES or len(names) < 2:
+        what = f"it has {len(rows)} lines of {len(names)} cells"
+        raise _wrong(path, what, f"Give it at least {_FEWEST_LINES} lines and 2 columns.")
+    for line, row in rows.items():
         if len(row) != len(names):
             what = f"line {line} has {len(row)} cells, the first line has {len(names)}"
             raise _wrong(path, what, "Mend that line.")
-    return names, rows
+    if header == "1" or (not header and all(_number(cell) is None for cell in names)):
+        del rows[top]
+        return names, rows
+    return [f"c{i}" for i in range(len(names))], rows
 
 
-def _looks_like_header(rows: list[tuple[int, list[str]]]) -> bool:
-    """No number in the first row, or a text above a column of nothing but numbers."""
-    if len(rows) < 2:
-        return False
-    numbers = [_number(cell) is not None for cell in rows[0][1]]
-    if not any(numbers):
-        return True
-    below = [row for _, row in rows[1:] if len(row) == len(numbers)]
-    return any(
-        not is_number and below and all(_number(row[c]) is not None for row in below)
-        for c, is_number in enumerate(numbers)
-    )
-
-
-def _label_column(path: Path, header: list[str], label: str) -> int:
-    if label in header:
-        return header.index(label)
-    if label.isdigit() and int(label) < len(header):
-        return int(label)
-    if label == "":
-        return len(header) - 1
-    names = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
-    raise UsageError(f"{path.name} has no column {label!r}.", f"Its columns: {names}.")
-
-
-def _complete(
-    path: Path, header: list[str], rows: list[tuple[int, list[str]]], missing: str
-) -> list[tuple[int, list[str]]]:
-    """The rows without missing cells, which are an error unless missing is "skip"."""
-    if missing not in ("", "skip"):
-        raise UsageError(f"missing={missing!r} is not known.", "Nothing was read.", "Known: skip")
+def _complete(path: Path, names: list[str], rows: Rows, skip: bool) -> Rows:
+    """The lines without missing cells, which are an error unless they are skipped."""
     gaps = {
-        line: next((c for c, cell in enumerate(row) if cell.lower() in _MISSING), None)
-        for line, row in rows
+        line: name for line, row in rows.items()
+        for name, cell in zip(names, row, strict=True) if cell.lower() in _MISSING
     }
-    holes = [(line, c) for line, c in gaps.items() if c is not None]
-    if holes and not missing:
-        line, c = holes[0]
-        raise _wrong(
-            path,
-            f"column {header[c]} has no value in line {line} ({len(holes)} such lines)",
-            f"Fill the gaps, or leave those lines out: csv:{path}?missing=skip",
-        )
-    rows = [(line, row) for line, row in rows if gaps[line] is None]
-    if len(rows) < 5:
-        raise _wrong(path, f"{len(rows)} lines are complete", "A table needs at least five.")
-    return rows
+    if gaps and not skip:
+        line, name = next(iter(gaps.items()))
+        what = f"column {name} has no value in line {line} ({len(gaps)} such lines)"
+        todo = f"Fill the gaps, or leave those lines out: csv:{path}?missing=skip"
+        raise _wrong(path, what, todo)
+    return {line: row for line, row in rows.items() if line not in gaps}
 
 
-def _labels(path: Path, name: str, cells: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names in order, and int64 labels (n,)."""
-    number = all(_number(cell) is not None for cell in set(cells))
-    classes = sorted(set(cells), key=lambda cell: (_number(cell) if number else 0, cell))
+def _labels(path: Path, name: str, cells: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Class names, in the order of their numbers where they are such, and int64 labels (n,)."""
+    classes = sorted(set(cells), key=lambda cell: (_number(cell) or 0, cell))
     if not 1 < len(classes) <= max(2, len(cells) // 2):
-        what = f"the label column {name} holds {len(classes)} values in {len(cells)} rows"
+        what = f"the label column {name} holds {len(classes)} values in {len(cells)} lines"
         raise _wrong(path, what, f"Name a column of classes: csv:{path}?label=COLUMN")
     place = {cell: i for i, cell in enumerate(classes)}
-    return tuple(classes), np.array([place[cell] for cell in cells], dtype=np.int64)
+    return classes, np.array([place[cell] for cell in cells], dtype=np.int64)
 
 
-def _column(path: Path, name: str, cells: list[str]) -> tuple[list[str], np.ndarray]:
+def _column(path: Path, name: str, cells: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Names and float32 values (n, k) of one column: k = 1 for numbers, else one per value."""
     numbers = [_number(cell) for cell in cells]
     if None not in numbers:
@@ -210,4 +157,4 @@ def _number(cell: str) -> float | None:
 
 
 def _wrong(path: Path, what: str, todo: str) -> DataError:
-    return DataError(f"The table {path.name}: {what}.", "Nothing was loaded.", todo)
+    return unusable(f"The table {path.name}: {what}.", todo)

@@ -106,7 +106,8 @@ def pool_key(record: dict[str, Any]) -> str:
     """Records with equal keys differ in the seed alone, so a verdict may pool them."""
     parameters = {k: v for k, v in record["parameters"].items() if k != "seed"}
     data = {k: v.get("sha256") for k, v in record.get("data", {}).items()}
-    parts = [record["chapter"], record["preset"], parameters, data, record["code"]["digest"]]
+    code = [record["code"].get("digest"), record.get("trained_with")]
+    parts = [record["chapter"], record["preset"], parameters, data, code]
     return json.dumps(parts, sort_keys=True)
 
 

@@ -11,13 +11,5 @@ from sslbook.lesson.exercises import (
 )
 from sslbook.lesson.widgets import explore
 
-__all__ = [
-    "check_same",
-    "explore",
-    "fallbacks",
-    "hint",
-    "register",
-    "reset",
-    "solve",
-    "trained_with_note",
-]
+__all__ = ["check_same", "explore", "fallbacks", "hint", "register", "reset", "solve",
+           "trained_with_note"]

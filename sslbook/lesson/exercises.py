@@ -28,45 +28,33 @@ NOTE = "trained with the reference, not with your code"
 class Exercise:
     """One exercise: the right answer, what it is checked on, and help."""
 
-    name: str
     reference: Any
-    cases: tuple | Callable[[], Sequence]
+    cases: Sequence | Callable[[], Sequence]
     hint: str
     known_mistakes: Mapping[str, Callable]
-    names: tuple[str, ...]
     grads: bool
     bound: float
 
     def check(self, mine: Any) -> tuple[bool, str]:
         """(right, verdict line) for an answer."""
-        cases = tuple(self.cases() if callable(self.cases) else self.cases)
-        return compare(mine, self.reference, cases, names=self.names, grads=self.grads,
-                       bound=self.bound, known_mistakes=self.known_mistakes)
+        cases = self.cases() if callable(self.cases) else self.cases
+        return compare(mine, self.reference, cases, self.grads, self.bound, self.known_mistakes)
 
 
 _exercises: dict[str, Exercise] = {}
-_fallbacks: list[str] = []
+_fallbacks: dict[str, None] = {}  # names in the order of their `solve`
 
 
-def register(
-    name: str,
-    reference: Any,
-    cases: Sequence | Callable[[], Sequence] = (),
-    hint: str = "",
-    known_mistakes: Mapping[str, Callable] | None = None,
-    *,
-    names: Sequence[str] = (),
-    grads: bool = True,
-    bound: float = 1e-9,
-) -> None:
+def register(name: str, reference: Any, cases: Sequence | Callable[[], Sequence] = (),
+             hint: str = "", known_mistakes: Mapping[str, Callable] | None = None, *,
+             grads: bool = True, bound: float = 1e-9) -> None:
     """Make an exercise known; registering a name again replaces it, so cells can be run again.
 
     reference: the right function, or the right value. cases: tuples of arguments, or a function
-    that makes them. hint: printed by `hint(name)`. known_mistakes, names, grads, bound: as in
+    that makes them. hint: printed by `hint(name)`. known_mistakes, grads, bound: as in
     `check_same`.
     """
-    _exercises[name] = Exercise(name, reference, cases if callable(cases) else tuple(cases), hint,
-                                dict(known_mistakes or {}), tuple(names), grads, bound)
+    _exercises[name] = Exercise(reference, cases, hint, known_mistakes or {}, grads, bound)
 
 
 def solve(name: str, mine: Any) -> Any:
@@ -78,15 +66,13 @@ def solve(name: str, mine: Any) -> Any:
     exercise = _find(name)
     right, line = exercise.check(mine)
     if right:
-        if name in _fallbacks:
-            _fallbacks.remove(name)
+        _fallbacks.pop(name, None)
         print(f"{name}: {line}")
         return mine
     help_line = f'hint("{name}") helps.' if exercise.hint else "Compare it with the equation."
     if os.environ.get("SSLBOOK_STRICT", "") == "1":
         raise UserError(f"{name}: {line}", "Stopped here, because SSLBOOK_STRICT=1.", help_line)
-    if name not in _fallbacks:
-        _fallbacks.append(name)
+    _fallbacks[name] = None
     print(f"{name}: {line}\nusing the reference, not your code. {help_line}")
     return exercise.reference
 
@@ -114,7 +100,6 @@ def trained_with_note() -> str:
 def _find(name: str) -> Exercise:
     if name in _exercises:
         return _exercises[name]
-    near = difflib.get_close_matches(str(name), _exercises, n=1)
-    known = f'Did you mean "{near[0]}"?' if near else (
-        f"Known here: {', '.join(_exercises) or 'none yet (run the cells above)'}.")
-    raise UsageError(f"There is no exercise {name!r}.", "Nothing was checked.", known)
+    near = difflib.get_close_matches(name, _exercises, n=1)
+    raise UsageError(f"There is no exercise {name!r}.", "Nothing was checked.",
+                     f'Did you mean "{near[0]}"?' if near else "Run the cells above first.")

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from sslbook.lesson.viz.show import display_markdown
-
-
-def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table: markdown in a notebook, aligned columns of text elsewhere."""
-    lines = [" | ".join(heading), " | ".join("---" for _ in heading)]
-    lines += [" | ".join(cell.replace("|", "/") for cell in row) for row in rows]
-    widths = [max(len(row[i]) for row in (heading, *rows)) for i in range(len(heading))]
-    plain = "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (heading, *rows)
-    )
-    display_markdown("\n".join(f"| {line} |" for line in lines), plain)
+from sslbook.lesson.viz.show import show_table
 
 
 def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> None:
@@ -30,7 +18,7 @@ def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> Non
             value += f" [{verdict.low:.3g}, {verdict.high:.3g}]"
         rule = f"{claim.rule.op} {claim.rule.bound:g}" + (" (seeds)" if claim.rule.seeds else "")
         rows.append((f"({key}) {claim.text}", claim.measures, value, rule, str(verdict)))
-    table(("claim", "measured", "value", "rule", "verdict"), rows)
+    show_table(("claim", "measured", "value", "rule", "verdict"), rows)
 
 
 def show_comparison(yours: Mapping[str, float], ours: Mapping[str, Any] | None, row: str) -> None:
@@ -45,4 +33,4 @@ def show_comparison(yours: Mapping[str, float], ours: Mapping[str, Any] | None, 
     about = f"ours: {ours['preset']}, {ours['device']['name']}, {ours['started'][:10]}"
     keys = [key for key in yours if key in theirs and key != "rank"]
     rows = [(key, f"{100 * yours[key]:.1f}", f"{100 * theirs[key]:.1f}") for key in keys]
-    table(("measure (%)", "yours", about), rows)
+    show_table(("measure (%)", "yours", about), rows)

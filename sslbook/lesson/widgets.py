@@ -17,16 +17,17 @@ def explore(draw: Callable[..., Any], **sliders: tuple) -> None:
     whole numbers give whole-number sliders; the name is the slider's label ("_" becomes a
     space). The sliders take the arrow keys and show their value.
 
-    Without a live front end (a script, a headless run, SSLBOOK_HEADLESS=1, no ipywidgets)
-    nothing is shown and `draw` is not called: a chapter always prints a strip beside it.
-    Raises UsageError for a range that is not one, before anything else, live or not.
+    Without a live front end (a script, a headless run, SSLBOOK_HEADLESS=1) nothing is shown and
+    `draw` is not called: a chapter always prints a strip beside it. Raises UsageError for a
+    range that is not one, before anything else, live or not.
     """
-    ranges = {name: _checked(name, given) for name, given in sliders.items()}
-    if not ranges:
-        raise UsageError("explore() got no slider.", "Nothing was shown.",
-                         "Name at least one: explore(draw, scale=(0.1, 1.0, 0.1, 0.5)).")
+    for name, given in sliders.items():
+        if len(given) != 4 or given[2] <= 0 or not given[0] <= given[3] <= given[1]:
+            raise UsageError(
+                f"The range of slider {name!r} is {given!r}.", "No slider was shown.",
+                "Give (min, max, step, value) with min <= value <= max and a positive step.")
     if is_live():
-        _show(draw, ranges)
+        _show(draw, sliders)
 
 
 def is_live() -> bool:
@@ -34,37 +35,13 @@ def is_live() -> bool:
     if os.environ.get("SSLBOOK_HEADLESS", "") == "1":
         return False
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
+    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
     # A front end with a reader allows questions on standard input; nbclient, papermill and
     # nbval do not. Where a kernel has no such mark, someone is assumed to be there.
-    if kernel is None or getattr(kernel, "_allow_stdin", True) is False:
-        return False
-    try:
-        import ipywidgets  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return kernel is not None and getattr(kernel, "_allow_stdin", True) is not False
 
 
-def _checked(name: str, given: object) -> tuple:
-    try:
-        low, high, step, value = given  # type: ignore[misc]
-        fits = all(isinstance(n, (int, float)) and not isinstance(n, bool)
-                   for n in (low, high, step, value)) and low < high and step > 0
-        fits = fits and low <= value <= high
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise UsageError(
-            f"The range of slider {name!r} is {given!r}.",
-            "No slider was shown.",
-            "Give (min, max, step, value) with min <= value <= max and a positive step.",
-        )
-    return low, high, step, value
-
-
-def slider(name: str, low: float, high: float, step: float, value: float) -> Any:
+def _slider(name: str, low: float, high: float, step: float, value: float) -> Any:
     """One labelled slider; it redraws when let go, not at every pixel of the way."""
     import ipywidgets
 
@@ -72,12 +49,12 @@ def slider(name: str, low: float, high: float, step: float, value: float) -> Any
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
     return kind(
         value=value, min=low, max=high, step=step, description=name.replace("_", " "),
-        continuous_update=False, readout=True, readout_format="d" if whole else ".3g",
+        continuous_update=False, readout_format="d" if whole else ".3g",
         style={"description_width": "initial"}, layout={"width": "24em"},
     )
 
 
-def _show(draw: Callable[..., Any], ranges: dict[str, tuple]) -> None:
+def _show(draw: Callable[..., Any], sliders: dict[str, tuple]) -> None:
     """Sliders above the figure, with what ipywidgets 7 and 8 share."""
     import ipywidgets
     from IPython.display import display
@@ -91,6 +68,6 @@ def _show(draw: Callable[..., Any], ranges: dict[str, tuple]) -> None:
         display_png(figure, f"The figure for {settings}.")
         close(figure)
 
-    controls = {name: slider(name, *given) for name, given in ranges.items()}
+    controls = {name: _slider(name, *given) for name, given in sliders.items()}
     picture = ipywidgets.interactive_output(redraw, controls)
     display(ipywidgets.VBox([*controls.values(), picture]))

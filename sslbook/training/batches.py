@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,14 @@ class Batches:
 
     def __len__(self) -> int:
         return max(1, self.count // self.batch_size)
+
+    def signature(self) -> list[Any]:
+        """What tells data and views apart for a fingerprint: count, 64 rows, the transform."""
+        digest = hashlib.sha256()
+        for tensor in self._tensors:
+            rows = tensor[:: max(1, len(tensor) // 64)][:64].cpu().contiguous()
+            digest.update(rows.view(torch.uint8).numpy().tobytes())
+        return [self.count, digest.hexdigest(), self._transform]
 
     def indices(self, step: int) -> Tensor:
         """The sample numbers of a step, (batch_size,) int64 on the CPU."""

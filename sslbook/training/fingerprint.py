@@ -6,6 +6,7 @@ so that a cell run again trains again exactly when the learner changed something
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import types
@@ -42,6 +43,11 @@ def _describe(thing: Any, depth: int, seen: set[int]) -> str:
         return _function(thing, depth, seen)
     if isinstance(thing, types.SimpleNamespace):
         return _describe(vars(thing), depth, seen)
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        values = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+        return type(thing).__qualname__ + _describe(values, depth, seen)
+    if hasattr(thing, "recipes"):  # an augmentation is what its recipes say
+        return type(thing).__qualname__ + _describe(list(thing.recipes), depth - 1, seen)
     if isinstance(thing, type) and thing.__module__ == "__main__":
         return _describe(dict(vars(thing)), depth, seen)
     return type(thing).__qualname__

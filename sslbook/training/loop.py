@@ -79,6 +79,7 @@ class _Trainer:
         digest = fingerprint(
             factory, self.loss, list(self.hooks), self.recipe.as_dict(), self.run.seed,
             [steps, self.batches.batch_size, len(self.batches), self.allow_collapse],
+            *getattr(self.batches, "signature", list)(),
         )
         if self.store.claim(digest):
             print(f"{self.name}: its code or settings changed, so it is trained again.")

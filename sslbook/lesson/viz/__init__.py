@@ -10,22 +10,7 @@ from sslbook.lesson.viz.strips import filmstrip, image_strip
 from sslbook.lesson.viz.style import COLOURS, FAMILIES
 from sslbook.lesson.viz.two_view import two_view_diagram
 
-__all__ = [
-    "COLOURS",
-    "FAMILIES",
-    "bars_with_controls",
-    "collapse_panel",
-    "diagrams",
-    "embedding_map",
-    "filmstrip",
-    "image_strip",
-    "matrix_map",
-    "neighbour_grid",
-    "scores_table",
-    "scores_text",
-    "show",
-    "spectrum_plot",
-    "style",
-    "training_strip",
-    "two_view_diagram",
-]
+__all__ = ["COLOURS", "FAMILIES", "bars_with_controls", "collapse_panel", "diagrams",
+           "embedding_map", "filmstrip", "image_strip", "matrix_map", "neighbour_grid",
+           "scores_table", "scores_text", "show", "spectrum_plot", "style", "training_strip",
+           "two_view_diagram"]

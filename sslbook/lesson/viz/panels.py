@@ -8,95 +8,70 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sslbook.errors import UsageError
+from sslbook.lesson.exercises import trained_with_note
 from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.maps import draw_spectra
-from sslbook.lesson.viz.tiles import as_array
+from sslbook.lesson.viz.tiles import as_matrix
 
 
-def training_strip(
-    rows: Sequence[Mapping[str, object]],
-    controls: Mapping[str, float] | None = None,
-    *,
-    title: str = "",
-    note: str = "",
-    score: str = "kNN accuracy (%)",
-    loss_name: str = "loss (no unit)",
-) -> Figure:
+def training_strip(rows: Sequence[Mapping[str, object]],
+                   controls: Mapping[str, float] | None = None, *, title: str = "",
+                   note: str = "", score: str = "kNN accuracy (%)",
+                   loss_name: str = "loss (no unit)") -> Figure:
     """Training at a glance: loss, score, effective rank, alignment and uniformity by step.
 
     rows: dicts with "step" and any of loss, knn (0-1), rank, alignment, uniformity; a row may
     miss keys, a key nobody has gives an empty panel that says so. controls: the score's dashed
-    lines, role or name -> value in 0-1. note: a warning above the title, such as
-    `exercises.trained_with_note()`. score, loss_name: names of those axes, unit included.
+    lines, role or name -> value in 0-1. note: a warning above the title; when an exercise fell
+    back, "trained with the reference, not with your code". score, loss_name: names of those
+    axes, unit included.
     """
-    if not rows:
-        raise UsageError("training_strip() got no rows.", "Nothing was drawn.",
-                         "Pass history.rows of a training that ran.")
-    fig, (loss, knn, rank, geometry) = style.strip(4, widths=(1, 1.06, 1, 1.06))
-    style.headline(fig, title, note)
-    last = max(float(row["step"]) for row in rows)
+    style.require(rows, "training_strip() got no rows.",
+                  "Pass history.rows of a training that ran.")
+    fig, (loss, knn, rank, geometry) = style.strip(
+        4, widths=(1, 1.06, 1, 1.06), title=title, note=note or trained_with_note())
     ours = style.COLOURS["ours"]
-    for ax, key, name, scale in ((loss, "loss", loss_name, 1.0), (knn, "knn", score, 100.0),
-                                 (rank, "rank", "effective rank (features)", 1.0)):
-        style.name_axes(ax, "step", name)
-        if not _line(ax, rows, key, scale, ours):
-            direct.nothing_measured(ax)
-            continue
-        ax.set_xlim(0, last or 1)
-        direct.few_ticks(ax, 3, 4, whole=True)
-    if knn.lines:
-        lines = direct.control_lines(knn, controls or {})
-        knn.set_ylim(0, min(100, 1.12 * max([y for y, _, _ in lines]
-                                            + list(knn.lines[0].get_ydata()) + [1])))
+    _curves(loss, loss_name, rows, {"loss": ours})
+    if _curves(knn, score, rows, {"knn": ours}, scale=100.0):
+        lines = direct.control_lines(knn, controls or {}, scale=100.0)
+        highest = max(1.0, *knn.lines[0].get_ydata(), *(y for y, _, _ in lines))
+        knn.set_ylim(0, min(100, 1.12 * highest))
         direct.at_right(knn, lines)
-    if rank.lines:
-        rank.set_ylim(0, 1.1 * float(np.max(rank.lines[0].get_ydata())) or 1)
-    _geometry(geometry, rows, last)
+    if _curves(rank, "effective rank (features)", rows, {"rank": ours}):
+        rank.set_ylim(bottom=0)
+    ends = _curves(geometry, "on the unit sphere", rows, {
+        "alignment": style.COLOURS["positive"], "uniformity": style.COLOURS["negative"]})
+    if ends:
+        geometry.axhline(0, color=style.FAINT, lw=0.8, zorder=0)
+        geometry.margins(y=0.16)  # room for two-line labels
+        below = {"alignment": "(distance²)", "uniformity": "(log mean)"}
+        direct.at_right(geometry, [(y, f"{key}\n{below[key]}", c) for y, key, c in ends])
     return fig
 
 
-def _series(rows: Sequence[Mapping], key: str) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [(float(row["step"]), float(row[key])) for row in rows
-             if direct.is_number(row.get(key))]
-    return tuple(np.array(pairs, dtype=float).reshape(-1, 2).T)
-
-
-def _line(ax: Axes, rows: Sequence[Mapping], key: str, scale: float, colour: str) -> bool:
-    steps, values = _series(rows, key)
-    if len(steps):
-        # Few points are measurements: mark them. Many are a curve.
-        ax.plot(steps, values * scale, color=colour, marker="o" if len(steps) <= 12 else "",
-                markersize=style.active().line * 1.9, clip_on=False)
-    return bool(len(steps))
-
-
-def _geometry(ax: Axes, rows: Sequence[Mapping], last: float) -> None:
-    """Alignment and uniformity: two label-free measures that share one scale."""
-    style.name_axes(ax, "step", "on the unit sphere")
-    parts = (("alignment", style.COLOURS["positive"], "alignment\n(distance²)"),
-             ("uniformity", style.COLOURS["negative"], "uniformity\n(log mean)"))
+def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, str],
+            scale: float = 1.0) -> list[tuple[float, str, str]]:
+    """Draw the measures of `colours` by step; returns (last value, key, colour) of each."""
+    style.name_axes(ax, "step", name)
     ends = []
-    for key, colour, name in parts:
-        if _line(ax, rows, key, 1.0, colour):
-            ends.append((float(ax.lines[-1].get_ydata()[-1]), name, colour))
+    for key, colour in colours.items():
+        points = np.array([(row["step"], scale * row[key]) for row in rows
+                           if direct.is_number(row.get(key))], dtype=float)  # (P, 2)
+        if len(points):
+            # Few points are measurements: mark them. Many are a curve.
+            ax.plot(*points.T, color=colour, marker="o" if len(points) <= 12 else "",
+                    clip_on=False)
+            ends.append((points[-1, 1], key, colour))
     if not ends:
         direct.nothing_measured(ax)
-        return
-    ax.axhline(0, color=style.FAINT, lw=0.8, zorder=0)
-    ax.margins(y=0.16)  # room for two-line labels
-    ax.set_xlim(0, last or 1)
-    direct.few_ticks(ax, 3, 4, whole=True)
-    direct.at_right(ax, ends)
+        return ends
+    ax.set_xlim(0, max(float(row["step"]) for row in rows) or 1)
+    direct.few_ticks(ax, whole=True)
+    return ends
 
 
-def collapse_panel(
-    groups: Mapping[str, object],
-    *,
-    title: str = "",
-    colours: Mapping[str, str] | None = None,
-) -> Figure:
+def collapse_panel(groups: Mapping[str, object], *, title: str = "") -> Figure:
     """The same diagnostic panel everywhere: does each feature still say something of its own?
 
     groups: {name: z (N, D)}, at most four, such as {"before": z0, "after": z1}. Four panels:
@@ -105,29 +80,23 @@ def collapse_panel(
     random pairs (all 1 when collapsed to a point). Raises UsageError for shapes that do not fit
     or NaN.
     """
-    arrays = {name: _checked(name, value) for name, value in groups.items()}
-    if not 1 <= len(arrays) <= 4:
-        raise UsageError(f"collapse_panel() got {len(arrays)} groups.", "Nothing was drawn.",
-                         "Pass one to four, such as {'before': z0, 'after': z1}.")
-    tones = dict(zip(arrays, style.GROUPS, strict=False)) | dict(colours or {})
+    arrays = {name: as_matrix(value, f"the features {name!r}") for name, value in groups.items()}
+    tones = dict(zip(arrays, style.GROUPS, strict=False))
     fig, (bars, lines, spreads, cosines) = style.strip(4, widths=(1.1, 1, 1, 1), title=title)
     spectra = {name: np.linalg.svd(z, compute_uv=False) for name, z in arrays.items()}
-    _rank_bars(bars, {name: (rank_of(s), arrays[name].shape[1]) for name, s in spectra.items()},
-               tones)
-    draw_spectra(lines, spectra, tones, 1e-6, label=False)
+    _rank_bars(bars, {name: rank_of(values) for name, values in spectra.items()},
+               max(z.shape[1] for z in arrays.values()), tones)
+    draw_spectra(lines, spectra)
     unit = {name: z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
             for name, z in arrays.items()}
     evenness = {name: u.std(axis=0) * np.sqrt(u.shape[1]) for name, u in unit.items()}
-    _histograms(spreads, evenness, tones, np.linspace(0, max(
-        1.6, 1.05 * max(float(v.max()) for v in evenness.values())), 17))
-    spreads.axvline(1, color=style.QUIET, lw=1, ls=(0, (4, 2.2)), zorder=0)
+    widest = max(1.6, 1.05 * max(float(values.max()) for values in evenness.values()))
+    _histograms(spreads, evenness, tones, np.linspace(0, widest, 17))
+    spreads.axvline(1, color=style.QUIET, lw=1, ls=style.DASHED, zorder=0)
     style.name_axes(spreads, "std · √D  (1 = even)", "features (%)")
-    _histograms(cosines, {name: _cosines(u) for name, u in unit.items()}, tones,
-                np.linspace(-1, 1, 41))
+    pairs = {name: _cosines(u) for name, u in unit.items()}
+    _histograms(cosines, pairs, tones, np.linspace(-1, 1, 41))
     style.name_axes(cosines, "cosine of random pairs", "pairs (%)")
-    for ax in (spreads, cosines):
-        direct.few_ticks(ax, 4, 3)
-        ax.set_ylim(bottom=0)
     return fig
 
 
@@ -137,28 +106,14 @@ def rank_of(singular_values: np.ndarray, eps: float = 1e-7) -> float:
     return float(np.exp(-np.sum(shares * np.log(shares))))
 
 
-def _checked(name: str, value: object) -> np.ndarray:
-    z = as_array(value).astype(np.float64)
-    if z.ndim != 2 or len(z) < 2 or not np.isfinite(z).all():
-        raise UsageError(f"{name!r} has shape {z.shape} or holds NaN.", "Nothing was drawn.",
-                         "Give finite projections (N, D) with at least two rows.")
-    return z
-
-
-def _rank_bars(ax: Axes, ranks: Mapping[str, tuple[float, int]], tones: Mapping[str, str]) -> None:
+def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[str, str]) -> None:
     """Bars with their names above them: also the key to the other panels' colours."""
-    sizes = style.active()
-    most = max(width for _, width in ranks.values())
-    for i, (name, (rank, width)) in enumerate(ranks.items()):
-        ax.barh(i, width, height=0.3, color="#EFEFEF")
+    for i, (name, rank) in enumerate(ranks.items()):
+        ax.barh(i, most, height=0.3, color="#EFEFEF")
         ax.barh(i, rank, height=0.3, color=tones[name])
-        ax.text(0, i - 0.24, name, va="bottom", color=style.ink(tones[name]),
-                fontsize=sizes.small)
-        ax.text(most, i - 0.24, f"{rank:.3g}", va="bottom", ha="right",
-                fontsize=sizes.small, path_effects=direct.halo())
-    ax.set_ylim(max(len(ranks), 2) - 0.5, -0.75)
-    ax.set_xlim(0, most)
-    ax.set_yticks([])
+        ax.text(0, i - 0.24, name, color=style.ink(tones[name]), fontsize=style.SMALL)
+        ax.text(most, i - 0.24, f"{rank:.3g}", ha="right", fontsize=style.SMALL)
+    ax.set(ylim=(max(len(ranks), 2) - 0.5, -0.75), xlim=(0, most), yticks=[])
     ax.spines["left"].set_visible(False)
     direct.few_ticks(ax, 3, 0, whole=True)
     style.name_axes(ax, "features", f"effective rank (of {most})")
@@ -169,8 +124,10 @@ def _histograms(ax: Axes, values: Mapping[str, np.ndarray], tones: Mapping[str, 
     for name, sample in values.items():
         share = 100 * np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / sample.size
         ax.stairs(share, edges, fill=True, color=tones[name], alpha=0.22, lw=0)
-        ax.stairs(share, edges, color=tones[name], lw=style.active().line * 0.75)
+        ax.stairs(share, edges, color=tones[name], lw=1.3)
     ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(bottom=0)
+    direct.few_ticks(ax, 4, 3)
 
 
 def _cosines(unit: np.ndarray, most: int = 400) -> np.ndarray:

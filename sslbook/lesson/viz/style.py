@@ -1,139 +1,102 @@
-"""The book's one look: sizes, colours and axes.
+"""The book's one look: sizes, colours and axes; the style sheet beside it has the rest.
 
-Two contexts: "page" for notebooks, "talk" for slides (larger type, thicker lines, roomier
-panels). The colours come from `colours` and can be reached from here.
+The colours are Okabe and Ito's ("Color Universal Design", 2008), eight that readers with any
+colour vision can tell apart, given to fixed roles and families. Text takes `ink(colour)`, dark
+enough for small type.
 """
 
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 
 from sslbook.errors import UsageError
-from sslbook.lesson.viz.colours import (  # noqa: F401  (reached as style.BLUE, style.ink ...)
-    BLACK,
-    BLUE,
-    COLOURS,
-    CYCLE,
-    FAINT,
-    FAMILIES,
-    GREEN,
-    GROUPS,
-    INK,
-    LABEL,
-    MARKERS,
-    ORANGE,
-    PURPLE,
-    QUIET,
-    ROLE_NAMES,
-    SIGNED,
-    SKY,
-    VERMILION,
-    YELLOW,
-    blend,
-    contrast,
-    ink,
-    tint,
-)
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+INK, QUIET, FAINT = "#1A1A1A", "#5F5F5F", "#D9D9D9"
+
+COLOURS = {
+    "anchor": BLACK,
+    "positive": BLUE,
+    "negative": VERMILION,
+    "student": GREEN,
+    "teacher": "#00543E",  # the student's hue, darker
+    "visible": SKY,
+    "masked": "#8F8F8F",
+    "ours": BLUE,
+    "random": "#7A7A7A",
+    "pixels": ORANGE,
+    "supervised": PURPLE,
+    "chance": "#A6A6A6",
+}
+FAMILIES = {
+    "contrast": VERMILION,
+    "decorrelate": BLUE,
+    "distil": GREEN,
+    "cluster": PURPLE,
+    "mask": ORANGE,
+    "predict": SKY,
+    "disentangle": BLACK,
+}
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, "#8C6D00")
+# Compared groups in order: before (or random), after (or ours), then what was broken.
+GROUPS = (COLOURS["random"], COLOURS["ours"], VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+# Names that readers see for the roles of the book's controls.
+ROLE_NAMES = {"pixels": "raw pixels", "random": "random encoder"}
+# Vermilion, white, blue: the book's negative and positive, darker at the ends.
+SIGNED = LinearSegmentedColormap.from_list("sslbook_signed", [
+    "#7F3300", VERMILION, "#F6C9A8", "#FFFFFF", "#A9D2EA", BLUE, "#003A5C"], N=65)
+
+SMALL, BASE, TITLE, LINE = 7.5, 8.5, 10.0, 1.7  # points, as in the style sheet
+DASHED = (0, (4, 2.2))
 
 
 @dataclass(frozen=True)
 class Context:
-    """Sizes of one context: type in points, figures in inches."""
+    """Sizes of one context in inches. Type has the same points in each, so a small page at a
+    high dpi makes it large."""
 
-    name: str
-    base: float
-    small: float
-    title: float
-    line: float
     strip: tuple[float, float]
     square: float
-    dpi: int = 110
+    dpi: int
 
 
-CONTEXTS = {
-    "page": Context("page", 8.5, 7.5, 10.0, 1.7, (7.0, 2.2), 3.2),
-    "talk": Context("talk", 14.0, 12.5, 17.0, 2.8, (10.0, 4.0), 5.4),
-}
+CONTEXTS = {"page": Context((7.0, 2.2), 3.2, 110), "talk": Context((6.0, 2.5), 3.0, 184)}
 _active: list[Context] = []
 
 
 def use(context: str = "page") -> Context:
     """Set matplotlib's parameters to the book's look and return the sizes in use.
 
-    context: "page" or "talk". Raises UsageError for another name.
+    context: "page" for notebooks or "talk" for slides (larger type and thicker lines in roomier
+    panels). Raises UsageError for another name.
     """
     if context not in CONTEXTS:
-        near = difflib.get_close_matches(str(context), CONTEXTS, n=1)
-        raise UsageError(
-            f"There is no figure context {context!r}.",
-            "The look was left as it is.",
-            f'Use "{near[0]}".' if near else f"Use one of: {', '.join(CONTEXTS)}.",
-        )
+        near = difflib.get_close_matches(context, CONTEXTS, n=1) or list(CONTEXTS)
+        raise UsageError(f"There is no figure context {context!r}.",
+                         "The look was left as it is.", f'Use "{near[0]}".')
     sizes = CONTEXTS[context]
-    mpl.rcParams.update(_parameters(sizes))
+    mpl.rc_file(Path(__file__).with_name("book.mplstyle"), use_default_template=False)
+    mpl.rcParams.update({"figure.figsize": sizes.strip, "figure.dpi": sizes.dpi,
+                         "axes.prop_cycle": mpl.cycler(color=CYCLE)})
     _active[:] = [sizes]
     return sizes
 
 
-def _parameters(sizes: Context) -> dict:
-    scale = sizes.base / 8.5
-    return {
-        "font.family": ["DejaVu Sans"],
-        "text.hinting": "none",  # even letter spacing at screen sizes
-        "mathtext.fontset": "dejavusans",
-        "font.size": sizes.base,
-        "axes.labelsize": sizes.base,
-        "axes.titlesize": sizes.title,
-        "figure.titlesize": sizes.title,
-        "xtick.labelsize": sizes.small,
-        "ytick.labelsize": sizes.small,
-        "legend.fontsize": sizes.small,
-        "text.color": INK,
-        "axes.labelcolor": LABEL,
-        "axes.titlecolor": INK,
-        "axes.titlelocation": "left",
-        "axes.titleweight": "normal",
-        "axes.titlepad": 7 * scale,
-        "axes.labelpad": 3 * scale,
-        "axes.edgecolor": QUIET,
-        "axes.linewidth": 0.8 * scale,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.grid": False,
-        "axes.prop_cycle": mpl.cycler(color=CYCLE),
-        "axes.formatter.useoffset": False,
-        "xtick.color": QUIET,
-        "ytick.color": QUIET,
-        "xtick.labelcolor": LABEL,
-        "ytick.labelcolor": LABEL,
-        "xtick.major.size": 3 * scale,
-        "ytick.major.size": 3 * scale,
-        "xtick.major.width": 0.8 * scale,
-        "ytick.major.width": 0.8 * scale,
-        "xtick.minor.visible": False,
-        "ytick.minor.size": 0,
-        "lines.linewidth": sizes.line,
-        "lines.markersize": 4 * scale,
-        "lines.solid_capstyle": "round",
-        "legend.frameon": False,
-        "image.cmap": "cividis",
-        "figure.facecolor": "white",
-        "axes.facecolor": "white",
-        "savefig.facecolor": "white",
-        "figure.figsize": sizes.strip,
-        "figure.dpi": sizes.dpi,
-        "savefig.dpi": "figure",
-        "figure.constrained_layout.use": True,
-    }
+def require(fits: object, what: str, todo: str) -> None:
+    """Raise UsageError unless `fits`: what does not, and what to type instead."""
+    if not fits:
+        raise UsageError(what, "Nothing was drawn.", todo)
 
 
 def active() -> Context:
@@ -141,39 +104,30 @@ def active() -> Context:
     return _active[0] if _active else use()
 
 
-def figure(width: float, height: float, *, layout: str = "constrained") -> Figure:
+def figure(width: float, height: float, layout: str = "constrained") -> Figure:
     """A figure of width x height inches that pyplot does not know, so it is never shown twice."""
-    sizes = active()
-    made = Figure(figsize=(width, height), dpi=sizes.dpi, layout=layout)
+    made = Figure(figsize=(width, height), dpi=active().dpi, layout=layout)
     if layout == "constrained":
-        pad = 0.05 * sizes.base / 8.5
-        made.get_layout_engine().set(w_pad=pad, h_pad=pad, wspace=0.06, hspace=0.08)
+        made.get_layout_engine().set(w_pad=0.05, h_pad=0.07, wspace=0.06, hspace=0.08)
     return made
 
 
-def strip(
-    columns: int = 1,
-    *,
-    widths: Sequence[float] | None = None,
-    height: float = 0.0,
-    title: str = "",
-) -> tuple[Figure, list[Axes]]:
-    """A strip (7 x 2.2 in on a page) of `columns` axes side by side.
+def strip(columns: int = 1, *, widths: Sequence[float] | None = None, title: str = "",
+          note: str = "") -> tuple[Figure, list[Axes]]:
+    """A strip (7 x 2.2 in on a page) of `columns` axes side by side, in a talk in two rows.
 
-    widths: relative widths. height: inches, 0 for the context's. In a talk, four or more axes
-    go into two rows so that each stays readable.
+    widths: relative widths of the columns. title, note: as in `headline`.
     """
     sizes = active()
-    rows = 2 if sizes.name == "talk" and columns > 3 else 1
-    across = -(-columns // rows)
     wide, high = sizes.strip
-    made = figure(wide, height or high * (1.45 if rows == 2 else 1))
-    ratios = widths if rows == 1 else None
-    grid = made.subplots(rows, across, squeeze=False, width_ratios=ratios).ravel()
-    for extra in grid[columns:]:
-        extra.remove()
-    headline(made, title)
-    return made, list(grid[:columns])
+    if columns > 3 and sizes is CONTEXTS["talk"]:
+        made = figure(wide, 1.5 * high)
+        axes = made.subplots(2, (columns + 1) // 2).flat
+    else:
+        made = figure(wide, high)
+        axes = made.subplots(1, columns, squeeze=False, width_ratios=widths).flat
+    headline(made, title, note)
+    return made, list(axes)
 
 
 def square(title: str = "", *, extra: float = 0.0) -> tuple[Figure, Axes]:
@@ -185,52 +139,48 @@ def square(title: str = "", *, extra: float = 0.0) -> tuple[Figure, Axes]:
 
 
 def headline(fig: Figure, title: str, note: str = "") -> None:
-    """Write the figure's title at the top left, on as many lines as it needs, and keep room.
+    """Write the figure's title at the top left, on as many lines as it needs.
 
-    note: a vermilion line above it for what must not be missed, such as "trained with the
-    reference, not with your code". Call it once, before or after drawing.
+    note: a line above it for what must not be missed, such as "trained with the reference, not
+    with your code"; it turns both vermilion.
     """
-    sizes = active()
-    wide, high = fig.get_size_inches()
-    top = 0.07
-    for text, points, colour in ((note, sizes.base, ink(VERMILION)), (title, sizes.title, INK)):
-        lines = wrapped(text, points, wide - 0.14)
-        if lines:
-            fig.text(0.06 / wide, 1 - top / high, "\n".join(lines), va="top", fontsize=points,
-                     color=colour, linespacing=1.25)
-            top += (1.3 * points * len(lines) + 0.5 * points) / 72
-    if note or title:
-        fig.get_layout_engine().set(rect=(0, 0, 1, 1 - top / high))
+    wide = fig.get_size_inches()[0]
+    text = "\n".join(wrapped(part, wide) for part in (note, title) if part)
+    if text:
+        fig.suptitle(text, x=0.06 / wide, ha="left", color=ink(VERMILION) if note else INK)
 
 
-def wrapped(text: str, points: float, inches: float) -> list[str]:
-    """The text as lines of at most `inches`, broken between words; its own breaks stay."""
-    lines: list[str] = []
-    for paragraph in text.split("\n") if text.strip() else ():
-        line = ""
-        for word in paragraph.split():
-            longer = f"{line} {word}".strip()
-            if line and text_width(longer, points) > inches:
-                lines.append(line)
-                longer = word
-            line = longer
-        lines.append(line)
-    return lines
+def wrapped(text: str, inches: float) -> str:
+    """A title broken between words into lines that fit into `inches`."""
+    return textwrap.fill(text, max(8, int(inches * 72 / (0.55 * TITLE))))
 
 
-def text_width(text: str, points: float) -> float:
-    """Width of one line of text in inches (formulas are measured as they are typed)."""
-    if not text.strip():
-        return 0.0
-    path = TextPath((0, 0), text, prop=FontProperties(family="DejaVu Sans", size=points))
-    return path.get_extents().width / 72
-
-
-def name_axes(ax: Axes, x: str, y: str, title: str = "") -> None:
+def name_axes(ax: Axes, x: str, y: str) -> None:
     """Name both axes, units included; the y name stands flat above the axis, easier to read."""
-    sizes = active()
     ax.set_xlabel(x)
     ax.set_ylabel(y, rotation=0, ha="left", va="bottom")
     ax.yaxis.set_label_coords(0.0, 1.03)
-    if title:
-        ax.set_title(title, pad=sizes.base * (2.1 if y else 0.8))
+
+
+def blend(colour: str, other: str, amount: float) -> str:
+    """`colour` moved towards `other` by `amount` in 0-1."""
+    pairs = zip(to_rgb(colour), to_rgb(other), strict=True)
+    return to_hex([(1 - amount) * a + amount * b for a, b in pairs])
+
+
+def tint(colour: str, amount: float = 0.82) -> str:
+    """A light fill of the same hue."""
+    return blend(colour, "#FFFFFF", amount)
+
+
+def contrast(colour: str) -> float:
+    """Contrast ratio of `colour` on white, as WCAG 2 defines it (1 to 21)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05)
+
+
+def ink(colour: str) -> str:
+    """`colour` darkened until small type in it is readable on white (contrast 4.5)."""
+    while contrast(colour) < 4.5:
+        colour = blend(colour, "#000000", 0.04)
+    return colour

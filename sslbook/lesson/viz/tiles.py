@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sslbook.errors import UsageError
 from sslbook.lesson.viz import style
 
 GUTTER = 2  # white pixels between tiles
@@ -18,66 +16,45 @@ MARGIN = 6  # pixels around the picture
 
 def as_array(values: object) -> np.ndarray:
     """A NumPy array from a tensor (any device, gradient or not), array or nested list."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        if str(values.dtype) == "torch.bfloat16":  # NumPy has no such type
-            values = values.float()
-        values = values.numpy()
-    return np.asarray(values)
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def as_matrix(values: object, what: str) -> np.ndarray:
+    """Finite float64 (N, D); UsageError for another shape or NaN. what: its name there."""
+    array = as_array(values).astype(np.float64)
+    style.require(array.ndim == 2 and array.size and np.isfinite(array).all(),
+                  f"Cannot draw {what}: of shape {array.shape}, or it holds NaN.",
+                  "Give finite numbers (rows, columns).")
+    return array
 
 
 def to_rgb(images: object) -> np.ndarray:
     """uint8 (N, H, W, 3) from uint8 or 0-1 float images of shape (N, C, H, W) or (C, H, W).
 
-    C is 1 or 3. Raises UsageError for another shape, for NaN, and for normalised images
-    (values far outside 0-1), which would look wrong without a word.
+    C is 1 or 3. Raises UsageError for another shape, and for NaN or normalised images (values
+    far outside 0-1), which would look wrong without a word.
     """
     array = as_array(images)
-    if array.ndim == 3:
-        array = array[None]
-    if array.ndim != 4 or array.shape[1] not in (1, 3):
-        raise UsageError(
-            f"Images of shape {tuple(array.shape)} cannot be drawn.",
-            "Nothing was drawn.",
-            "Give images as (N, 3, H, W) or (N, 1, H, W).",
-        )
+    array = array[None] if array.ndim == 3 else array
+    style.require(array.ndim == 4 and array.shape[1] in (1, 3) and array.size,
+                  f"Images of shape {array.shape} cannot be drawn.",
+                  "Give images as (N, 3, H, W) or (N, 1, H, W).")
     if array.dtype != np.uint8:
-        array = _levels(array.astype(np.float64))
-    if array.shape[1] == 1:
-        array = np.repeat(array, 3, axis=1)
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
-
-
-def _levels(array: np.ndarray) -> np.ndarray:
-    if not np.isfinite(array).all():
-        raise UsageError("The images hold NaN or infinite values.", "Nothing was drawn.",
-                         "Look at the step that made them.")
-    if array.size and (array.min() < -0.75 or array.max() > 1.75):
-        raise UsageError(
-            f"The images range from {array.min():.2g} to {array.max():.2g}, not from 0 to 1.",
-            "Nothing was drawn.",
-            "Undo the normalisation first (augment.pictures gives views in 0-1).",
-        )
-    return (np.clip(array, 0, 1) * 255 + 0.5).astype(np.uint8)
+        low, high = array.min(), array.max()
+        style.require(low >= -0.75 and high <= 1.75,  # false for NaN, too
+                      f"The images range from {low:.2g} to {high:.2g}, not from 0 to 1.",
+                      "Undo the normalisation first (augment.pictures gives views in 0-1).")
+        array = (np.clip(array, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.broadcast_to(array.transpose(0, 2, 3, 1), (len(array), *array.shape[2:], 3))
 
 
 def fit(image: np.ndarray, size: int) -> np.ndarray:
-    """A tile of at most `size` pixels: enlarged without smoothing, or shrunk smoothly.
-
-    image: uint8 (H, W, 3). Enlarged by a whole number where that fills 3/4 of the size, else by
-    any factor with pixel edges that stay sharp to one screen pixel.
-    """
+    """uint8 (H, W, 3) with a longer side of `size`: enlarged without smoothing, or shrunk."""
     high, wide = image.shape[:2]
-    longest = max(high, wide)
-    times = size // longest
-    if times and times * longest >= 0.75 * size:
-        return image.repeat(times, axis=0).repeat(times, axis=1)
-    new = (max(1, round(wide * size / longest)), max(1, round(high * size / longest)))
-    if not times:
-        return np.asarray(Image.fromarray(image).resize(new, Image.Resampling.LANCZOS))
-    times = 4 * (times + 1)
-    large = Image.fromarray(image.repeat(times, axis=0).repeat(times, axis=1))
-    return np.asarray(large.resize(new, Image.Resampling.BOX))
+    scale = size / max(high, wide)
+    method = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    new = max(1, round(wide * scale)), max(1, round(high * scale))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(new, method))
 
 
 def mosaic(rows: Sequence[Sequence[np.ndarray]], tile: int, foot: int = 0) -> np.ndarray:
@@ -85,38 +62,35 @@ def mosaic(rows: Sequence[Sequence[np.ndarray]], tile: int, foot: int = 0) -> np
 
     foot: white pixels below every row, for marks.
     """
-    tiles = [[fit(image, tile) for image in row] for row in rows]
-    high = max(t.shape[0] for row in tiles for t in row)
-    wide = max(t.shape[1] for row in tiles for t in row)
-    across = max(len(row) for row in tiles)
-    tall = len(rows) * (high + foot + GUTTER) - GUTTER
-    canvas = np.full((tall, across * (wide + GUTTER) - GUTTER, 3), 255, np.uint8)
-    for r, row in enumerate(tiles):
-        for c, picture in enumerate(row):
-            top, left = r * (high + foot + GUTTER), c * (wide + GUTTER)
-            canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    step, down = tile + GUTTER, tile + foot + GUTTER
+    across = max(len(row) for row in rows)
+    canvas = np.full((len(rows) * down - GUTTER, across * step - GUTTER, 3), 255, np.uint8)
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            picture = fit(image, tile)
+            high, wide = picture.shape[:2]
+            canvas[r * down : r * down + high, c * step : c * step + wide] = picture
     return canvas
 
 
-class PixelPage:
-    """A figure on which pictures and text are placed in pixels from the top left corner."""
+def page(high: int, title: str) -> tuple[Figure, int]:
+    """A figure as wide as a strip for pictures `high` pixels high in all, and where they begin.
 
-    def __init__(self, width: int, height: int):
-        sizes = style.active()
-        self.dpi, self.width, self.height = sizes.dpi, width, height
-        self.figure: Figure = style.figure(width / self.dpi, height / self.dpi, layout="none")
+    Pixels are counted from the top left corner; the title stands above the pictures.
+    """
+    sizes = style.active()
+    text = style.wrapped(title, sizes.strip[0]) if title else ""
+    top = MARGIN + round((text.count("\n") + 1.8) * style.TITLE * sizes.dpi / 72 if text else 0)
+    fig = style.figure(sizes.strip[0], (top + high + MARGIN) / sizes.dpi, "none")
+    write(fig, text, MARGIN, MARGIN, va="top", fontsize=style.TITLE)
+    return fig, top
 
-    def picture(self, canvas: np.ndarray, left: int, top: int, name: str = "") -> Axes:
-        """Place uint8 (h, w, 3) one to one; the axes use its pixel coordinates."""
-        high, wide = canvas.shape[:2]
-        box = [left / self.width, 1 - (top + high) / self.height,
-               wide / self.width, high / self.height]
-        ax = self.figure.add_axes(box, label=name)
-        # Unsmoothed, and the extent equals the pixels: what is in the array is on the page.
-        ax.imshow(canvas, interpolation="none", aspect="auto", extent=(0, wide, high, 0))
-        ax.set_axis_off()
-        return ax
 
-    def text(self, text: str, x: float, y: float, **style_of_text: object) -> None:
-        """Write text at pixel x, y (from the top left)."""
-        self.figure.text(x / self.width, 1 - y / self.height, text, **style_of_text)
+def place(fig: Figure, canvas: np.ndarray, left: int, top: int) -> None:
+    """Put uint8 (h, w, 3) on the page, one to one."""
+    fig.figimage(canvas, left, round(fig.bbox.height) - top - canvas.shape[0])
+
+
+def write(fig: Figure, text: str, x: float, y: float, **look: object) -> None:
+    """Write text at pixel x, y."""
+    fig.text(x, fig.bbox.height - y, text, transform=None, **look)

@@ -1,0 +1,109 @@
+"""The encoded images of a folder or a pack: checked in one place, and made an ImageSet."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sslbook.datasets import lookup, pixels
+from sslbook.datasets.types import ImageSet, channel_statistics, rows_of
+
+LARGEST = 64  # pixels; images whose size nobody chose are at most this wide
+_SAMPLE = 512  # training images that size, mean and std are measured on
+_BLOCK = 512  # images worked on ahead of their use: bounds the memory, and the wait after an error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """n encoded images, none of them decoded yet.
+
+    path: the folder or pack. encoded: n files, or the contents of n files. names: of the images,
+    for messages. labels: int64 (n,) or None. parts: int64 (n,): 0 training, 1 test, 2 neither
+    (validation beside a test split). note: what the description says in addition. todo: what to
+    type when the collection cannot be used. columns: what else a pack holds.
+    Raises DataError where a split is empty or only one class occurs.
+    """
+
+    kind: str
+    path: Path
+    encoded: Sequence[pixels.Encoded]
+    names: Sequence[str]
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    parts: np.ndarray
+    todo: str
+    note: str = ""
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        train, test = (len(rows_of(self.parts, split)) for split in ("train", "test"))
+        if not train or not test:
+            raise lookup.unusable(f"The {self.kind} {self.path} holds {train} images to train on "
+                                  f"and {test} to test on; both need some.", self.todo)
+        if self.labels is not None and len(np.unique(self.labels)) == 1:
+            raise lookup.unusable(f"The {self.kind} {self.path} holds one class only: "
+                                  f"{self.classes[self.labels[0]]}.",
+                                  "Add a class, or use the images without class folders.")
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def each(self, function: Callable[[pixels.Encoded], Any], rows: Iterable[int]) -> Iterator[Any]:
+        """function(image) of some rows, in order, computed by threads.
+
+        Raises DataError that names an image on which it fails.
+        """
+
+        def one(i: int) -> Any:
+            try:
+                return function(self.encoded[i])
+            except Exception as error:  # Pillow has no common base for damaged images
+                reason = " ".join(str(error).split())[:120] or type(error).__name__
+                what = f"{self.names[i]} in {self.path} cannot be decoded: {reason}"
+                raise lookup.unusable(what, self.todo) from error
+
+        rest = iter(rows)
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            while block := list(itertools.islice(rest, _BLOCK)):
+                yield from pool.map(one, block)
+
+    def decode(self, rows: Iterable[int], size: int) -> Iterator[np.ndarray]:
+        """Images uint8 (3, size, size) of some rows, of their own sizes where size is 0."""
+        return self.each(partial(pixels.decode, size=size), rows)
+
+    def own_size(self) -> int:
+        """The side for images nobody chose a size for: the median shortest side, at most 64.
+
+        The median is that of at most 512 training images.
+        """
+        sides = self.each(pixels.shortest_side, rows_of(self.parts, "train", _SAMPLE))
+        return min(LARGEST, int(np.median(list(sides))))
+
+    def load(self, split: str, limit: int, images: Callable[[np.ndarray], Tensor]) -> ImageSet:
+        """The images of one split; `images` gives those of some rows, uint8 (m, 3, H, W).
+
+        Mean and std come from at most 512 training images, whichever split is loaded.
+        """
+        mean, std = channel_statistics(images(rows_of(self.parts, "train", _SAMPLE)))
+        rows = rows_of(self.parts, split, limit)
+        chosen = images(rows)
+        train, test = (len(rows_of(self.parts, split)) for split in ("train", "test"))
+        kinds = f"{len(self.classes)} classes" if self.classes else "no labels"
+        counts = f"{train:,} + {test:,} images {tuple(chosen.shape[1:])}, {kinds}"
+        return ImageSet(
+            name=f"{self.kind}:{self.path.name}", split=split, images=chosen,
+            labels=None if self.labels is None else torch.from_numpy(self.labels[rows]),
+            classes=self.classes, mean=mean, std=std, licence="not stated",
+            source=f"{self.kind} {self.path.name}",
+            description=f"{counts}; licence not stated{self.note}",
+        )

@@ -1,0 +1,190 @@
+"""The exemplar's own code: what the reader writes is checked, wrong answers are told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sslbook.errors import UserError
+from sslbook.lesson import exercises
+from sslbook.methods.barlow_twins import barlow_twins_loss as twin
+from sslbook.nbtools import toc
+from sslbook.nbtools.source import blank, read
+
+BOOK = Path(__file__).resolve().parent.parent / "notebooks"
+NAME = "barlow_twins_loss"
+CHAPTER = toc.find("barlow_twins", BOOK)
+SOURCE = read(CHAPTER.path, CHAPTER)
+CELLS = {tag: cell.source for cell in SOURCE.code for tag in cell.tags if ":" in tag}
+EXERCISES = [tag.partition(":")[2] for tag in CELLS if tag.startswith("exercise:")]
+
+
+def execute(code, space):
+    exec(compile(code, "chapter", "exec"), space)
+    return space
+
+
+@pytest.fixture(scope="module")
+def chapter(tmp_path_factory):
+    """The names of the chapter after its twin check, in preset check."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSLBOOK_HOME", str(tmp_path_factory.mktemp("home")))
+        patched.setenv("SSLBOOK_STRICT", "1")
+        patched.setenv("MPLBACKEND", "Agg")
+        space = {"__name__": "__main__"}
+        for cell in SOURCE.code:
+            if cell.section != "install":  # IPython's magic, for Colab alone
+                execute(cell.source, space)
+            if "parameters" in cell.tags:
+                space["PRESET"] = "check"
+            if f"check:{NAME}" in cell.tags:
+                return space
+    raise AssertionError("the chapter has no twin check")
+
+
+@pytest.fixture
+def space(chapter):
+    """A copy of those names, with no reference in use."""
+    exercises.reset()
+    yield dict(chapter)
+    exercises.reset()
+
+
+def answer(space, function):
+    """What the chapter's check cell does with another function in the place of the reader's."""
+    return execute(CELLS[f"check:{NAME}"], {**space, NAME: function})
+
+
+def test_the_readers_own_function_is_what_trains(space, capsys):
+    after = answer(space, space[NAME])
+    assert after["same"]
+    assert after["own_loss"] is space[NAME] is not twin
+    assert space[NAME].__code__.co_filename == "chapter"
+    assert exercises.fallbacks() == ()
+    assert capsys.readouterr().out.count("same: value and gradient agree") == 2
+
+
+def columns(z, correction=0):
+    return (z - z.mean(0)) / z.std(0, correction=correction)
+
+
+def loss(z1, z2, lambd, *, scale=columns, on=lambda d: (1 - d).square().sum(),
+         off=lambda c, d: c.square().sum() - d.square().sum(), weigh=lambda a, b, w: a + w * b,
+         divisor=0):
+    c = scale(z1).T @ scale(z2) / (len(z1) - divisor)
+    return weigh(on(c.diagonal()), off(c, c.diagonal()), lambd)
+
+
+def changed(**parts):
+    return lambda z1, z2, lambd: loss(z1, z2, lambd, **parts)
+
+
+WRONG = {
+    "the diagonal is kept in the second sum": changed(off=lambda c, d: c.square().sum()),
+    "columns are not standardised": changed(scale=lambda z: z),
+    "columns are not centred": changed(scale=lambda z: z / z.std(0, correction=0)),
+    "columns are centred only": changed(scale=lambda z: z - z.mean(0)),
+    "rows are standardised": changed(scale=lambda z: columns(z.T).T),
+    "rows are put on the sphere": changed(scale=lambda z: z / z.norm(dim=1, keepdim=True)),
+    "the deviation divides by N - 1": changed(scale=lambda z: columns(z, correction=1)),
+    "the product is divided by N - 1": changed(divisor=1),
+    "the sign of the diagonal": changed(on=lambda d: (1 + d).square().sum()),
+    "the sign of the second sum": changed(weigh=lambda a, b, w: a - w * b),
+    "lambda is forgotten": changed(weigh=lambda a, b, w: a + b),
+    "lambda weighs the first sum": changed(weigh=lambda a, b, w: w * a + b),
+    "lambda is squared": changed(weigh=lambda a, b, w: a + w**2 * b),
+    "a mean instead of a sum": changed(on=lambda d: (1 - d).square().mean()),
+    "no square": changed(on=lambda d: (1 - d).abs().sum()),
+    "the first sum alone": changed(weigh=lambda a, b, w: a),
+    "one view twice": lambda z1, z2, lambd: loss(z1, z1, lambd),
+    "one view without gradient": lambda z1, z2, lambd: loss(z1, z2.detach(), lambd),
+    "no gradient at all": lambda z1, z2, lambd: loss(z1, z2, lambd).detach(),
+    "a number instead of a tensor": lambda z1, z2, lambd: loss(z1, z2, lambd).item(),
+    "it stops": lambda z1, z2, lambd: z1 @ z2,
+    "it changes its input": lambda z1, z2, lambd: loss(z1.sub_(z1.mean(0)), z2, lambd),
+    "nothing": lambda z1, z2, lambd: None,
+}
+RIGHT = {
+    "as in the chapter": loss,
+    "with the views exchanged": lambda z1, z2, lambd: loss(z2, z1, lambd),
+    "with a mask": changed(off=lambda c, d: c[~torch.eye(len(c), dtype=torch.bool)].square().sum()),
+    "with loops": lambda z1, z2, lambd: sum(
+        (1 - v) ** 2 if i == j else lambd * v**2
+        for i, row in enumerate(columns(z1).T @ columns(z2) / len(z1)) for j, v in enumerate(row)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_loss_is_rejected_and_the_reference_trains(space, capsys, monkeypatch, name):
+    after = answer(space, WRONG[name])
+    assert not after["same"]
+    assert after["own_loss"] is twin
+    assert exercises.fallbacks() == (NAME,)
+    out = capsys.readouterr().out
+    assert out.count("not the same") == 2
+    assert "using the reference, not your code" in out
+    monkeypatch.setenv("SSLBOOK_STRICT", "1")
+    with pytest.raises(UserError, match="not the same"):
+        answer(space, WRONG[name])
+
+
+def test_the_kept_diagonal_is_called_by_its_name(space, capsys):
+    answer(space, WRONG["the diagonal is kept in the second sum"])
+    assert "this matches: you kept the diagonal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_every_right_way_to_write_it_is_accepted(space, name):
+    after = answer(space, RIGHT[name])
+    assert after["same"]
+    assert after["own_loss"] is RIGHT[name]
+
+
+# -- the student's edition ------------------------------------------------------------------------
+
+
+def test_the_blank_runs_falls_back_and_says_so(space, capsys):
+    source = blank(CELLS[f"exercise:{NAME}"])
+    assert "SOLUTION" not in source
+    execute(source, space)
+    z = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.isfinite(space[NAME](z[0], z[1], 0.1))
+    after = answer(space, space[NAME])
+    assert after["own_loss"] is twin
+    assert exercises.trained_with_note() == "trained with the reference, not with your code"
+    run = space["run"]
+    assert run.record("finished")["trained_with"] == "reference"
+    capsys.readouterr()
+    run.show_verdicts()
+    assert exercises.NOTE in capsys.readouterr().out
+    execute(CELLS[f"exercise:{NAME}"], space)  # the learner finds the answer
+    assert answer(space, space[NAME])["own_loss"] is space[NAME]
+    assert run.record("finished")["trained_with"] == "notebook"
+    assert exercises.trained_with_note() == ""
+
+
+def test_the_blank_is_an_error_when_strict(space, monkeypatch):
+    monkeypatch.setenv("SSLBOOK_STRICT", "1")
+    execute(blank(CELLS[f"exercise:{NAME}"]), space)
+    with pytest.raises(UserError, match="SSLBOOK_STRICT=1"):
+        answer(space, space[NAME])
+
+
+def test_the_hint_helps(space, capsys):
+    exercises.hint(NAME)
+    assert "diagonal" in capsys.readouterr().out
+
+
+def test_every_solution_is_right_and_every_blank_is_wrong_but_runs(space, capsys):
+    assert len(EXERCISES) >= 4
+    for solved in (True, False):
+        names = dict(space)
+        for name in EXERCISES:
+            source = CELLS[f"exercise:{name}"]
+            execute(source if solved else blank(source), names)
+            capsys.readouterr()
+            execute(CELLS[f"check:{name}"], names)
+            out = capsys.readouterr().out
+            assert out.startswith("same: " if solved else "not the same: "), (name, solved)

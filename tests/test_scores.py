@@ -1,0 +1,119 @@
+"""The table of a run and the probe on the way: with labels, without them, and computed once."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from sslbook import datasets, heads, judging, nets, scores
+from sslbook.judging import OnlineProbe, embeddings
+from sslbook.judging.diagnostics import alignment, rankme
+from sslbook.streams import Streams
+from sslbook.views import Augment, Recipe
+
+SETTINGS = SimpleNamespace(seed=0, epochs=1, batch_size=16, lr=1e-3, max_steps=2)
+
+
+@pytest.fixture(scope="module")
+def sets():
+    train, test = datasets.load("shapes", limit=64), datasets.load("shapes", "test", limit=32)
+    return train, test, Augment(Recipe(size=32), train.mean, train.std)
+
+
+def unlabelled(one):
+    return dataclasses.replace(one, labels=None, classes=())
+
+
+def make_encoder():
+    return nets.build("resnet8", width=4)
+
+
+def table(**changes):
+    settings = SimpleNamespace(**{**vars(SETTINGS), **changes})
+    return scores.Scores("one", settings, torch.device("cpu"))
+
+
+def test_controls_are_computed_once_for_all_chapters(sets, monkeypatch):
+    train, test, augment = sets
+    first = table()
+    first.controls(make_encoder, train, test, augment)
+    assert list(first.rows)[0] == "chance"
+    assert len(first.rows) == 4
+    assert first.lines()["chance"] == pytest.approx(1 / 8, abs=0.1)
+
+    def never(*arguments, **named):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(judging, "control_scores", never, raising=False)
+    again = table()
+    again.controls(make_encoder, train, test, augment)
+    assert again.rows == first.rows
+    for other in ({"seed": 1}, {"lr": 1e-2}, {"batch_size": 8}):
+        with pytest.raises(AssertionError, match="computed again"):
+            table(**other).controls(make_encoder, train, test, augment)
+    with pytest.raises(AssertionError, match="computed again"):
+        table().controls(make_encoder, train.take(60), test, augment)
+    with pytest.raises(AssertionError, match="computed again"):
+        table().controls(lambda: nets.build("resnet8", width=5), train, test, augment)
+
+
+def test_without_labels_only_what_needs_none_is_measured(sets, capsys):
+    train, test, augment = map(lambda s: s if isinstance(s, Augment) else unlabelled(s), sets)
+    found = table()
+    found.controls(make_encoder, train, test, augment)
+    assert found.rows == {}
+    assert "no labels" in capsys.readouterr().out
+    row = found.judge("mine", make_encoder(), train, test)
+    assert set(row) == {"rank"}
+    assert "kNN and linear probe are left out" in capsys.readouterr().out
+    assert math.isnan(found.knn(make_encoder(), train, test))
+    found.show("mine")
+
+
+def test_an_encoder_is_judged_and_shown(sets, capsys):
+    train, test, _ = sets
+    found = table()
+    row = found.judge("mine", make_encoder(), train, test)
+    assert {"rank", "knn20"} < set(row)
+    assert all(0 <= value <= 1 for key, value in row.items() if key != "rank")
+    assert found.knn(make_encoder(), train, test) <= 1
+    found.show("mine")
+    assert "No reference record" in capsys.readouterr().out
+
+
+def model():
+    with Streams(0).seeded("model"):
+        encoder = make_encoder()
+        return heads.Siamese(encoder, heads.projector(encoder.out_dim, 16, 16)).eval()
+
+
+def test_the_probe_on_the_way_measures_fixed_samples(sets):
+    train, test, augment = sets
+    probe = OnlineProbe(train, test, augment, Streams(0), bank=40, queries=20, pairs=24)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    found = probe(model(), 0)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert set(found) == {"knn", "rank", "alignment", "uniformity"}
+    assert found == probe(model(), 7)
+    z1, z2 = (embeddings(model(), view) for view in probe.views)
+    assert z1.shape == (24, 16)
+    assert found["rank"] == pytest.approx(rankme(z1))
+    assert found["alignment"] == pytest.approx(alignment(z1, z2))
+
+
+def test_the_probe_on_the_way_without_labels(sets):
+    train, test, augment = sets
+    probe = OnlineProbe(unlabelled(train), unlabelled(test), augment, Streams(0), bank=9)
+    assert set(probe(model(), 0)) == {"rank", "alignment", "uniformity"}
+    assert probe.k == 9  # never more neighbours than there are
+
+
+def test_embeddings_of_a_module_without_a_projector(sets):
+    x = torch.randn(5, 3, 32, 32, generator=Streams(0).torch("x"))
+    module = SimpleNamespace(encode=model().encoder)
+    torch.testing.assert_close(embeddings(module, x), model().encoder(x))
