@@ -135,7 +135,7 @@ def embed(
     images: Annotated[str, typer.Argument(help="folder:PATH, pack:FILE.npz or a data set.")],
     out: Annotated[Path, typer.Argument(help="The .npz to write.")],
     split: Annotated[str, typer.Option(
-        help="train, test or all [default: all of a folder or a pack, else train]")] = "",
+        help="train, test or all (default: all of a folder or a pack, else train)")] = "",
 ) -> None:
     """Write the features of images under a pretrained encoder to an .npz file."""
     from sslbook import encoders
