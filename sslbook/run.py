@@ -64,7 +64,7 @@ class Run:
         self.diagnostics: dict[str, float] = {}
         self.claims: dict[str, claims.Claim] = {}
         self.measured: dict[str, dict[str, float | None]] = {}
-        self.tried = 1
+        self.tried = getattr(resolved, "tried", 1)  # configurations tried before this one
         self._lock = FolderLock(folder)
         with files.explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
