@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -89,13 +88,8 @@ def _summary(folder: Path, chapter: str) -> None:
 
     record = records.read(folder / "record.json")
     typer.echo("\n" + report.text([record]))
-    typer.echo(f"\nThe run: {folder.name}\nOpen it: {_lab()} {folder / (chapter + '.ipynb')}")
-
-
-def _lab() -> str:
-    """How this environment's JupyterLab is called, whether the environment is active or not."""
-    active = Path(sys.prefix).resolve() == Path(os.environ.get("VIRTUAL_ENV", "")).resolve()
-    return "jupyter lab" if active else f"{sys.executable} -m jupyterlab"
+    notebook = folder / f"{chapter}.ipynb"
+    typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")
 
 
 @app.command()

@@ -168,7 +168,7 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
     assert "pretrain: 2 steps" in found.out
     assert found.err == ""
     (folder,) = (paths.runs() / "tiny").iterdir()
-    assert f"Open it: jupyter lab {folder / 'tiny.ipynb'}" in found.out
+    assert f"-m jupyterlab {folder / 'tiny.ipynb'}" in found.out
     assert not list(folder.rglob("*.tmp")) + list(folder.rglob(".*.tmp"))
     assert "SEED = 2" in nbformat.read(folder / "tiny.ipynb", 4).cells[1].source
     stored = records.read(folder / "record.json")
@@ -198,7 +198,7 @@ def test_quiet_prints_the_summary_only(book, sslbook_, monkeypatch):
     monkeypatch.setattr(headless, "execute", execute)
     found = sslbook_("run", "plain", "--quiet")
     assert found.code == 0
-    assert "Open it: jupyter lab" in found.out
+    assert "-m jupyterlab" in found.out
 
 
 # -- what there is ---------------------------------------------------------------------------
