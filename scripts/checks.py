@@ -235,7 +235,7 @@ def use_wheel(programs: Path, folder: Path) -> bool:
         ([sslbook, "list"], names),
         ([sslbook, "report"], recorded),
         ([sslbook, "doctor"], [__version__, "torch"]),
-        ([sslbook, "run", EXEMPLAR, "--preset", "check"], []),
+        ([sslbook, "run", EXEMPLAR, "--preset", "check", "-p", "DATASET=digits"], []),
     ]
     good = [says(line, expected, env, empty) for line, expected in uses]
     if left := sorted(path.name for path in empty.iterdir()):
