@@ -173,7 +173,7 @@ def test_no_file_has_a_place_of_one_machine():
         (f"'/{'Users'}/ann'", True),
         (f"C:\\{'Users'}\\ann", True),
         ("https://example.org/home/a", False),
-        ("notebooks/work/a", False),
+        ("notebooks/home/a", False),
         ("~/home/a", False),
     ],
 )
