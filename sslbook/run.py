@@ -111,7 +111,7 @@ class Run:
             "seconds": round(history.seconds, 3),
             "probe_seconds": round(history.probe_seconds, 3),
             "samples_per_second": round(speed, 1) if math.isfinite(speed) else None,
-            "peak_memory_mb": round(history.peak_memory_mb, 1),
+            "peak_memory_mb": round(history.peak_memory_mb, 1), "mode": history.mode,
         }
 
     def log(self, row: Mapping[str, Any]) -> None:

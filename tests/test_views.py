@@ -362,6 +362,35 @@ def test_a_draw_can_be_sliced():
     torch.testing.assert_close(part[1], augment.apply(byte, draws)[1][5:12], atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("hue", ["hsv", "chroma"])
+@pytest.mark.parametrize(("height", "width", "size"), [(32, 32, 32), (48, 64, 24), (20, 20, 40)])
+def test_the_way_for_devices_gives_the_same_views(height, width, size, hue):
+    byte = (images(40, height, width) * 255).to(torch.uint8)
+    wild = Recipe(size=size, hue=hue, **{**WILD, "solarize": 0.0})  # which jumps at 0.5
+    for recipe in (wild, Recipe(size=size, hue=hue), Recipe.simclr(size, hue=hue)):
+        augment = Augment((recipe, wild), MEAN, STD)
+        draws = augment.draw(byte, dice(6))
+        for normalised in (True, False):
+            one = augment.apply(byte, draws, normalised=normalised)
+            other = augment.apply(byte, draws, normalised=normalised, static=True)
+            for mine, theirs in zip(one, other, strict=True):
+                torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=0)
+    flipping = Augment(Recipe(size=size, hue=hue, solarize=0.5, jitter_p=0.0, gray=0.0), MEAN, STD)
+    draws = flipping.draw(byte, dice(7))
+    one, other = (flipping.apply(byte, draws, static=static)[0] for static in (False, True))
+    assert ((one - other).abs() > 1e-4).float().mean() < 0.01
+
+
+def test_draws_of_several_steps_are_those_of_each():
+    augment = Augment((Recipe(**WILD), Recipe.simclr(16, blur=0.5)), MEAN, STD)
+    byte = torch.zeros(11, 3, 20, 30, dtype=torch.uint8)
+    together = augment.draws(byte.shape, [dice(seed) for seed in range(5)])
+    assert together.shape == (5, 2, 11, 14)
+    for seed in range(5):
+        for table, draw in zip(together[seed], augment.draw(byte, dice(seed)), strict=True):
+            assert torch.equal(table, draw.table)
+
+
 def test_each_image_has_its_own_dice():
     n = 4000
     recipe = Recipe(

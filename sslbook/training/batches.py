@@ -11,9 +11,10 @@ from torch import Tensor
 
 from sslbook.errors import DataError
 from sslbook.streams import Streams
+from sslbook.training import reading
 
-# A data set stays on the GPU when it takes at most this part of the memory that is free.
-_DEVICE_SHARE = 0.25
+_AHEAD = 16  # steps whose random numbers are drawn, and brought to a GPU, in one go
+Transform = Callable[[Any, torch.Generator], Any]
 
 
 class Batches:
@@ -22,10 +23,18 @@ class Batches:
     data: tensor (N, ...) or tuple of them, of any kind (uint8 images, float rows, ids).
     batch_size: samples of a step; at most N. The incomplete last batch of an epoch is dropped.
     transform: `transform(batch, generator)` makes views or masks; its generator is on the CPU
-    and depends on (seed, name, "views", step) alone.
+    and depends on (seed, name, "views", step) alone. budget: bytes that the data may take on the
+    device; more stay where they are (a memory map) and are read ahead. None: a quarter of the
+    memory that is free.
 
     `len(batches)` is the number of steps of an epoch and `batches(step)` the batch of a step, so
     any step can be had without the ones before it. Raises DataError for an empty data set.
+
+    A transform with two halves, as `views.Augment` has them, is used through these: `draws(shape,
+    generators)` gives the random numbers of several steps as one tensor (steps, ...), and
+    `apply(batch, numbers, static=...)` uses those of a step. `inputs(step)` is then all that
+    differs between steps, and `make(inputs)` computes the batch on the device, which lets a
+    training capture it.
     """
 
     def __init__(
@@ -33,8 +42,9 @@ class Batches:
         data: Tensor | tuple[Tensor, ...],
         batch_size: int,
         streams: Streams,
-        transform: Callable[[Any, torch.Generator], Any] | None = None,
+        transform: Transform | None = None,
         device: torch.device | str = "cpu",
+        budget: int | None = None,
     ):
         tensors = data if isinstance(data, tuple) else (data,)
         self.count = len(tensors[0])
@@ -44,10 +54,15 @@ class Batches:
             raise DataError("The tensors of a batch differ in length.", "Nothing was trained.")
         self.device = torch.device(device)
         self.batch_size = max(1, min(int(batch_size), self.count))
-        self._tensors = [_place(t, self.device) for t in tensors]
+        self._tensors = tensors
+        size = sum(t.numel() * t.element_size() for t in tensors)
+        fits = size <= (reading.budget(self.device) if budget is None else budget)
+        self._rows = (reading.Resident if fits else reading.Ahead)(tensors, self.device)
+        self._order_device = self.device if fits else torch.device("cpu")
         self._single = not isinstance(data, tuple)
         self._streams, self._transform = streams, transform
-        self._epoch, self._order = -1, torch.empty(0)
+        self._orders: dict[int, Tensor] = {}
+        self._drawn: tuple[int, Tensor] | None = None
 
     def __len__(self) -> int:
         return max(1, self.count // self.batch_size)
@@ -61,22 +76,53 @@ class Batches:
         return [self.count, digest.hexdigest(), self._transform]
 
     def indices(self, step: int) -> Tensor:
-        """The sample numbers of a step, (batch_size,) int64 on the CPU."""
+        """The sample numbers of a step, (batch_size,) int64, where the rows are chosen."""
         epoch, place = divmod(step, len(self))
-        if epoch != self._epoch:
-            generator = self._streams.torch("order", epoch)
-            self._order = torch.randperm(self.count, generator=generator)
-            self._epoch = epoch
-        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        if epoch not in self._orders:
+            order = torch.randperm(self.count, generator=self._streams.torch("order", epoch))
+            # What is read ahead may belong to the next epoch already.
+            kept = {e: o for e, o in self._orders.items() if abs(e - epoch) == 1}
+            self._orders = {**kept, epoch: to_device(order, self._order_device)}
+        return self._orders[epoch][place * self.batch_size : (place + 1) * self.batch_size]
+
+    def inputs(self, step: int) -> tuple[Any, Tensor | None]:
+        """(rows, random numbers) of a step, on the device: the same shapes in every step.
+
+        The numbers are None where the transform is none or has no two halves; the first is then
+        the batch itself.
+        """
+        rows: Any = self._rows(step, self.indices(step), self.indices)
+        rows = rows[0] if self._single else rows
+        if hasattr(self._transform, "draws"):
+            return rows, self._numbers(step)
+        if self._transform is not None:
+            rows = self._transform(rows, self._streams.torch("views", step))
+        return rows, None
+
+    def make(self, inputs: tuple[Any, Tensor | None], *, static: bool = False) -> Any:
+        """The batch of a step from its inputs. static: by launches that depend on shapes alone."""
+        rows, numbers = inputs
+        return rows if numbers is None else self._transform.apply(rows, numbers, static=static)
 
     def __call__(self, step: int) -> Any:
-        chosen = self.indices(step)
-        batch: Any = tuple(t[chosen.to(t.device)].to(self.device) for t in self._tensors)
-        if self._single:
-            batch = batch[0]
-        if self._transform is None:
-            return batch
-        return self._transform(batch, self._streams.torch("views", step))
+        return self.make(self.inputs(step))
+
+    def _numbers(self, step: int) -> Tensor:
+        block, place = divmod(step, _AHEAD)
+        if self._drawn is None or self._drawn[0] != block:
+            shapes = [(self.batch_size, *t.shape[1:]) for t in self._tensors]
+            steps = range(block * _AHEAD, (block + 1) * _AHEAD)
+            generators = [self._streams.torch("views", one) for one in steps]
+            drawn = self._transform.draws(shapes[0] if self._single else shapes, generators)
+            self._drawn = block, to_device(drawn, self.device)
+        return self._drawn[1][place]
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on the device, without waiting for the copy."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class FullBatch:
@@ -91,7 +137,7 @@ class FullBatch:
         value: Any,
         count: int,
         streams: Streams,
-        transform: Callable[[Any, torch.Generator], Any] | None = None,
+        transform: Transform | None = None,
     ):
         self.value, self.batch_size = value, int(count)
         self._streams, self._transform = streams, transform
@@ -99,15 +145,14 @@ class FullBatch:
     def __len__(self) -> int:
         return 1
 
-    def __call__(self, step: int) -> Any:
+    def inputs(self, step: int) -> tuple[Any, None]:
+        """As in `Batches`: (the batch, None)."""
         if self._transform is None:
-            return self.value
-        return self._transform(self.value, self._streams.torch("views", step))
+            return self.value, None
+        return self._transform(self.value, self._streams.torch("views", step)), None
 
+    def make(self, inputs: tuple[Any, None], *, static: bool = False) -> Any:
+        return inputs[0]
 
-def _place(tensor: Tensor, device: torch.device) -> Tensor:
-    if device.type != "cuda":
-        return tensor
-    free, _total = torch.cuda.mem_get_info(device)
-    size = tensor.numel() * tensor.element_size()
-    return tensor.to(device) if size <= free * _DEVICE_SHARE else tensor
+    def __call__(self, step: int) -> Any:
+        return self.make(self.inputs(step))

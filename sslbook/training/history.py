@@ -24,7 +24,7 @@ class History:
     rows: dicts with `step` (updates done), `epoch`, `loss` (mean since the row before), `lr` and
     what the probe measured. snapshots: arrays that the probe returned, by name, with their steps.
     module: the trained module, in eval mode. seconds: of the updates alone; probe_seconds: of
-    the probes.
+    the probes. mode: how the last step ran, "eager", "graph" or "compile".
     """
 
     name: str
@@ -38,6 +38,7 @@ class History:
     probe_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     status: str = "running"
+    mode: str = "eager"
     module: nn.Module | None = None
 
     @property

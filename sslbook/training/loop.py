@@ -18,6 +18,7 @@ from sslbook.training.interrupts import deferred
 from sslbook.training.optim import Recipe
 from sslbook.training.planning import planned_steps
 from sslbook.training.progress import bar
+from sslbook.training.step import Step
 from sslbook.training.watch import Watch
 
 _LOOKS = 10  # rows of a log: the start and ten more
@@ -39,6 +40,7 @@ def train(
     recipe: Recipe | None = None,
     allow_collapse: bool = False,
     quiet: bool = False,
+    accelerate: str = "auto",
 ) -> History:
     """Train a module and return its History; a training of this name that finished is loaded.
 
@@ -51,11 +53,13 @@ def train(
     probe: `probe(module, step)` returns numbers (columns of the log) and arrays (snapshots);
     it is asked before the first step, every `probe_every` epochs (0: ten times) and at the end.
     steps: 0 takes them from the settings (epochs, max_steps, minutes). recipe: default, the
-    settings'. quiet: print no rows.
+    settings'. quiet: print no rows. accelerate: "auto" (steps captured in a CUDA graph where there
+    is a GPU), "graph", "compile" (torch.compile) or "off"; where a step cannot be accelerated, one
+    line says why and the training goes on without.
     Raises UserError on NaN, on collapse (unless allowed) and for a used module.
     """
     trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, recipe, allow_collapse)
-    trainer.quiet = quiet
+    trainer.quiet, trainer.accelerate = quiet, accelerate
     return trainer.run_all(module, steps, probe_every)
 
 
@@ -71,8 +75,9 @@ class _Trainer:
         self.watch = Watch(name, allow_collapse)
         self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
         self.step = self.total = self.kept = 0
-        self.quiet = False
+        self.quiet, self.accelerate = False, "auto"
         self.recent: list[Tensor] = []
+        self.said: set[str] = set()
 
     def run_all(self, module: nn.Module | Callable, steps: int, probe_every: int) -> History:
         factory = None if isinstance(module, nn.Module) else module
@@ -88,7 +93,8 @@ class _Trainer:
             return self._load()
         self._prepare()
         self._resume(steps)
-        with self.streams.seeded("loop"), deferred() as self.interrupts:
+        with (self.streams.seeded("loop"), precision.tuned(self.run.device),
+              deferred() as self.interrupts):
             self._loop(self._marks(probe_every))
         return self._finish()
 
@@ -113,17 +119,16 @@ class _Trainer:
     def _prepare(self) -> None:
         device = self.run.device
         self.module.to(device, memory_format=torch.channels_last).train()
-        self.optimizer = self.recipe.build(self.module)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.run.precision == "fp16")
-        self.loss32 = precision.in_float32(self.loss, device)
+        self.new_step()
 
-    @property
-    def _parts(self) -> dict[str, Any]:
-        return {"module": self.module, "optimizer": self.optimizer, "scaler": self.scaler}
+    def new_step(self) -> None:
+        """A step that has done nothing yet, and its optimiser."""
+        self.stepper = Step(self.module, self.batches, self.loss, self.recipe, self.run.device,
+                            self.run.precision, self.accelerate)
 
     def _resume(self, steps: int) -> None:
         """Continue from a checkpoint where there is one, else plan the steps."""
-        found = self.store.resume(self._parts)
+        found = self.store.resume(self.stepper.parts)
         if found is None:
             self.total = steps or planned_steps(self)
             self.history.steps = self.total
@@ -155,10 +160,11 @@ class _Trainer:
                 out = self.update(self.step, self.total)
                 self.step += 1
                 marked = self.step in marks
-                health = self._look(out) if marked or self.step % every == 0 else {}
+                looked = marked or self.step % every == 0
+                health = self._look(out) if looked else {}
                 self.history.seconds += time.perf_counter() - began
-                if self.step - first == 5:
-                    self._say_how_long(first)
+                if looked and self.step - first >= 5:
+                    self._say_how_it_goes(self.step - first)
                 if marked:
                     self._row(health)
                 if marked or self.interrupts.asked or time.monotonic() - saved > pause:
@@ -169,32 +175,26 @@ class _Trainer:
                     raise KeyboardInterrupt
                 advance(1)
 
-    def _say_how_long(self, first: int) -> None:
-        """What is left at the speed of the steps since `first`, where it is worth knowing."""
-        done = self.step - first
+    def _say_how_it_goes(self, done: int) -> None:
+        """Once, what is left at the speed of the steps done; once, why they are not faster."""
         minutes = self.history.seconds / done * (self.total - self.step) / 60
-        if minutes > 1.5 and not self.quiet:
-            print(f"{self.name}: about {minutes:.0f} minutes to go, as measured over {done} steps")
+        lines = {"time": f"about {minutes:.0f} minutes to go, as measured over {done} steps"
+                 if minutes > 1.5 and not self.quiet else "",
+                 "speed": self.stepper.reason and
+                 f"steps are not accelerated: {self.stepper.reason}"}
+        for key, line in lines.items():
+            if line and key not in self.said:
+                print(f"{self.name}: {line}")
+                self.said.add(key)
+        self.said.add("time")
 
     def update(self, step: int, steps: int) -> dict[str, Any]:
-        """One step: batch, forward, backward, optimiser, hooks. Returns what the module did."""
+        """One step and its hooks. Returns what the module did."""
         self.streams.reseed("module", step)  # for dropout and the like; `run_all` puts it back
-        batch = precision.to_layout(self.batches(step), self.run.device)
-        rate = self.recipe.rate(step, steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        with precision.autocast(self.run.device, self.run.precision):
-            out = self.module(batch, self.loss32)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(out["loss"]).backward()
-        if self.recipe.clip:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        out = self.stepper(step, self.recipe.rate(step, steps))
         for hook in self.hooks:
             hook(self.module, step, steps)
-        self.recent.append(out["loss"].detach())
+        self.recent.append(out["loss"])
         return out
 
     def _look(self, out: dict[str, Any]) -> dict[str, float]:
@@ -226,11 +226,11 @@ class _Trainer:
 
     def _checkpoint(self) -> None:
         values = {"step": self.step, "total": self.total, "strikes": self.watch.strikes}
-        self.store.save(self._parts, self.history, **values)
+        self.store.save(self.stepper.parts, self.history, **values)
         self.kept = self.step
 
     def _finish(self) -> History:
-        self.history.status = "finished"
+        self.history.status, self.history.mode = "finished", self.stepper.mode
         if self.run.device.type == "cuda":
             self.history.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
         self.store.finish(self.module, self.history)

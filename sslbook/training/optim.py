@@ -39,6 +39,11 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def fused(self) -> bool:
+        """Whether one kernel moves all weights, and the rate may be a tensor on the device."""
+        return self.optimizer in ("adamw", "sgd")
+
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimiser over the trainable parameters. Raises UsageError for an unknown name."""
         trained = [p for p in module.parameters() if p.requires_grad]
@@ -47,10 +52,14 @@ class Recipe:
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         groups = [group for group in groups if group["params"]]
+        where = {p.device.type for p in trained}
+        fused = self.fused and where <= {"cpu", "cuda"}
         if self.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=self.lr)
+            # capturable: the number of updates is counted on the device.
+            capturable = where == {"cuda"}
+            return torch.optim.AdamW(groups, lr=self.lr, fused=fused, capturable=capturable)
         if self.optimizer == "sgd":
-            return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum)
+            return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, fused=fused)
         if self.optimizer == "lars":
             from timm.optim import Lars
 

@@ -17,7 +17,8 @@ from sslbook.views.functional import (
     rotate_chroma,
     solarize,
 )
-from sslbook.views.recipe import Draw, Recipe, crop_boxes
+from sslbook.views.draw import Draw
+from sslbook.views.recipe import Recipe, crop_boxes
 
 __all__ = [
     "Augment",

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sslbook.errors import UsageError
-from sslbook.views import checks, render
-from sslbook.views.recipe import NUMBERS, Draw, Recipe
+from sslbook.views import branchless, checks, render
+from sslbook.views.draw import Draw
+from sslbook.views.recipe import NUMBERS, Recipe
 
 PIXELS = 2**17  # of the views in a chunk on the CPU: about what a core's own cache holds
 
@@ -20,7 +21,7 @@ class Augment:
 
     recipe: one for all views, or a tuple with one per view (their number wins over `views`).
     mean, std: per channel, in 0-1; what views are normalised by. chunk: views worked on at a
-    time; 0: what fits the cache on the CPU, all on other devices. It changes only the speed.
+    time on the CPU; 0: what fits its cache. It changes only the speed.
 
     Drawn for every view of every image by itself: crop, flip, whether colours jitter, their
     factors and the order of the four colour operations, gray, blur and its sigma, solarize.
@@ -69,37 +70,58 @@ class Augment:
     def draw(self, images: Tensor, generator: torch.Generator) -> tuple[Draw, ...]:
         """The parameters of each view. A Draw can be sliced, for a part of the batch."""
         checks.images(images, uint8=True)
-        checks.generator(generator)
-        u = torch.rand(len(self.recipes), len(images), NUMBERS, generator=generator)
-        return tuple(
-            recipe.draw(u[view], *images.shape[2:]) for view, recipe in enumerate(self.recipes)
-        )
+        return tuple(map(Draw, self.draws(images.shape, [generator])[0]))
+
+    def draws(self, shape: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
+        """The parameters of several steps at once, one generator each: (steps, views, B, 14).
+
+        shape: of the images of a step, (B, 3, H, W). A step's tables depend on its own generator
+        alone, whatever is drawn beside them; `apply` takes them as they are.
+        """
+        for generator in generators:
+            checks.generator(generator)
+        count, (height, width) = shape[0], shape[2:]
+        numbers = (len(self.recipes), count, NUMBERS)
+        u = torch.stack([torch.rand(numbers, generator=one) for one in generators], 1)
+        return torch.stack([
+            recipe.draw(u[view].flatten(0, 1), height, width).table.unflatten(0, (-1, count))
+            for view, recipe in enumerate(self.recipes)
+        ], 1)
 
     def apply(
-        self, images: Tensor, draws: Sequence[Draw], *, normalised: bool = True
+        self, images: Tensor, draws: Tensor | Sequence[Draw], *, normalised: bool = True,
+        static: bool = False,
     ) -> tuple[Tensor, ...]:
-        """The views that `draws` describe, in 0-1 if not `normalised`."""
+        """The views that `draws` describe, in 0-1 if not `normalised`.
+
+        draws: a Draw per view, or their tables as one tensor (views, B, 14) on any device.
+        static: the way for GPUs, also on a CPU: what is launched depends on shapes alone.
+        """
         checks.images(images, uint8=True)
-        if [len(draw) for draw in draws] != [len(images)] * len(self.recipes):
+        tables = [one.table if isinstance(one, Draw) else one for one in draws]
+        if [len(table) for table in tables] != [len(images)] * len(self.recipes):
             raise UsageError("Expected one draw per view, with one row per image.")
         mean, std = (self.mean, self.std) if normalised else ((0.0,) * 3, (1.0,) * 3)
-        result: list[Tensor] = [images] * len(draws)
+        static = static or images.device.type != "cpu"
+        result: list[Tensor] = [images] * len(tables)
         with checks.exact(images.device):
             for recipe in dict.fromkeys(self.recipes):  # views of one recipe are made together
                 views = [i for i, one in enumerate(self.recipes) if one == recipe]
-                make = render.exact if recipe.hue == "hsv" else render.affine
-                draw = Draw(torch.cat([draws[i].table for i in views]))
-                chunk = self.chunk or _chunk(images, recipe.size) or len(draw)
-                made = make(images, draw, recipe, chunk, mean, std)
+                draw = Draw(torch.cat([tables[i] for i in views]).to(images.device))
+                if static:
+                    make = branchless.exact if recipe.hue == "hsv" else branchless.affine
+                    made = make(images, draw, recipe, mean, std)
+                else:
+                    make = render.exact if recipe.hue == "hsv" else render.affine
+                    chunk = self.chunk or _chunk(images, recipe.size)
+                    made = make(images, draw, recipe, chunk, mean, std)
                 for view, x in zip(views, made.chunk(len(views)), strict=True):
                     result[view] = x
         return tuple(result)
 
 
 def _chunk(images: Tensor, size: int) -> int:
-    """Views to work on at a time, 0 for all: a device that launches kernels wants few of them."""
-    if images.device.type != "cpu":
-        return 0
+    """Views to work on at a time."""
     return max(PIXELS // max(images.shape[2] * images.shape[3], size * size), 1)
 
 

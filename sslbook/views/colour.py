@@ -12,7 +12,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-LUMA = torch.tensor((0.2989, 0.587, 0.114))  # what torchvision's rgb_to_grayscale uses
+from sslbook.views.constants import constant
+
+LUMA = (0.2989, 0.587, 0.114)  # what torchvision's rgb_to_grayscale uses
 # NTSC's luma and two chroma axes (FCC 1953), as rows: YIQ = matrix @ RGB.
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
@@ -22,14 +24,9 @@ def per_image(value: Tensor) -> Tensor:
     return value[:, None, None, None]
 
 
-@cache
-def _luma(dtype: torch.dtype, device: torch.device) -> Tensor:
-    return LUMA.to(device, dtype)  # kept there, since every copy to a device stalls it
-
-
 def luma(x: Tensor) -> Tensor:
     """The gray image (B, 1, H, W) of x (B, 3, H, W)."""
-    weights = _luma(x.dtype, x.device).expand(len(x), 1, 3)
+    weights = constant(LUMA, x.device, x.dtype).expand(len(x), 1, 3)
     return torch.bmm(weights, x.flatten(2)).view(-1, 1, *x.shape[2:])
 
 
@@ -57,7 +54,7 @@ def hue_offsets(shift: Tensor) -> Tensor:
 
     In sixths of a turn, less the channel's own hue (0, 2, 4), wrapped to within +-3.
     """
-    offset = 6 * shift[:, None] - torch.tensor((0, 2, 4), device=shift.device)
+    offset = 6 * shift[:, None] - constant((0, 2, 4), shift.device)
     return (offset - 6 * torch.round(offset / 6))[:, :, None, None]
 
 
@@ -81,7 +78,7 @@ def shift_hue_(x: Tensor, offsets: Tensor) -> Tensor:
 
 
 @cache
-def _chroma_parts() -> tuple[Tensor, Tensor, Tensor]:
+def _chroma_parts(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """(3, 3) parts of a chroma turn: matrix = still + cos * along + sin * across."""
     to_yiq = torch.tensor(YIQ, dtype=torch.float64)
     back = torch.linalg.inv(to_yiq)
@@ -89,7 +86,7 @@ def _chroma_parts() -> tuple[Tensor, Tensor, Tensor]:
     keep[0, 0] = 1
     plane[1, 1] = plane[2, 2] = 1
     quarter[1, 2], quarter[2, 1] = 1, -1
-    return tuple(back @ part @ to_yiq for part in (keep, plane, quarter))
+    return tuple((back @ part @ to_yiq).to(device, dtype) for part in (keep, plane, quarter))
 
 
 def chroma_matrix(turns: Tensor) -> Tensor:
@@ -97,6 +94,6 @@ def chroma_matrix(turns: Tensor) -> Tensor:
 
     The sense is that of the HSV hue: a positive turn leads from red towards yellow.
     """
-    still, along, across = (part.to(turns) for part in _chroma_parts())
+    still, along, across = _chroma_parts(turns.device, turns.dtype)
     angle = (2 * math.pi * turns)[:, None, None]
     return still + torch.cos(angle) * along + torch.sin(angle) * across

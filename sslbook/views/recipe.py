@@ -1,8 +1,7 @@
-"""A recipe says how a view is made; a draw is one throw of its dice for a batch."""
+"""A recipe says how a view is made, and throws the dice for it (`draw.py` holds the throw)."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -11,12 +10,11 @@ from torch import Tensor
 
 from sslbook.errors import UsageError
 from sslbook.views import checks
+from sslbook.views.draw import ORDERS, Draw
 
 TRIES = 10  # boxes thrown before RandomResizedCrop falls back to the centre
 BOX_NUMBERS = 2 * TRIES + 2
 NUMBERS = BOX_NUMBERS + 11  # uniform numbers per view, the same for every recipe
-BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-ORDERS = tuple(itertools.permutations(range(4)))
 
 
 def crop_boxes(
@@ -68,71 +66,6 @@ def _centre(height: int, width: int, ratio: tuple) -> tuple[int, int, int, int]:
     elif width / height > ratio[1]:
         wide = max(round(height * ratio[1]), 1)
     return (height - tall) // 2, (width - wide) // 2, tall, wide
-
-
-@dataclass(frozen=True)
-class Draw:
-    """The parameters of n views, one row each; on the CPU.
-
-    table: (n, 14) float32. Read it by its properties, all of shape (n,) unless said otherwise.
-    """
-
-    table: Tensor
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def __getitem__(self, rows: slice | Tensor) -> Draw:
-        return Draw(self.table[rows])
-
-    @property
-    def boxes(self) -> Tensor:
-        """(n, 4): top, left, height, width of the crop in pixels."""
-        return self.table[:, 0:4]
-
-    @property
-    def flip(self) -> Tensor:
-        """Bool: mirrored left to right."""
-        return self.table[:, 4] > 0
-
-    @property
-    def jitter(self) -> Tensor:
-        """Bool: colours jittered. Where not, the factors are 1 and the hue is 0."""
-        return self.table[:, 5] > 0
-
-    @property
-    def factors(self) -> Tensor:
-        """(n, 3): factors of brightness, contrast, saturation."""
-        return self.table[:, 6:9]
-
-    @property
-    def hue(self) -> Tensor:
-        """Shift of the hue (or rotation of the chroma) in turns."""
-        return self.table[:, 9]
-
-    @property
-    def order(self) -> Tensor:
-        """(n, 4) int64: 0 brightness, 1 contrast, 2 saturation, 3 hue, in the order applied."""
-        return _orders()[self.table[:, 10].long()]
-
-    @property
-    def gray(self) -> Tensor:
-        """Bool: turned gray."""
-        return self.table[:, 11] > 0
-
-    @property
-    def sigma(self) -> Tensor:
-        """Standard deviation of the blur in output pixels; 0 where there is none."""
-        return self.table[:, 12]
-
-    @property
-    def solarize(self) -> Tensor:
-        """Bool: pixels from 0.5 on inverted."""
-        return self.table[:, 13] > 0
-
-
-def _orders() -> Tensor:
-    return torch.tensor(ORDERS)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""How views are made from a draw: operation by operation, or as three products."""
+"""Views on a CPU: part by part, so that the cache holds them, and no pixel is computed for nothing.
+
+`branchless.py` has the same views for devices that launch kernels.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,19 @@ import torch
 from torch import Tensor
 
 from sslbook.views import colour, resample
-from sslbook.views.recipe import CONTRAST, HUE, SATURATION, Draw, Recipe
+from sslbook.views.constants import constant
+from sslbook.views.draw import CONTRAST, HUE, SATURATION, Draw
+from sslbook.views.recipe import Recipe
 
 
 class _Crops:
     """The crops of a draw, made part by part."""
 
     def __init__(self, images: Tensor, rows: Tensor, draw: Draw, size: int):
-        device = images.device
         top, left, height, width = draw.boxes.unbind(1)
-        self.images, self.source = images, (rows % len(images)).to(device)
-        self.down = resample.Axis.of(top, height, images.shape[2], size).to(device)
-        self.across = resample.Axis.of(left, width, images.shape[3], size, draw.flip).to(device)
+        self.images, self.source = images, rows % len(images)
+        self.down = resample.Axis.of(top, height, images.shape[2], size)
+        self.across = resample.Axis.of(left, width, images.shape[3], size, draw.flip)
 
     def __getitem__(self, part: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Source images as float, and the weights of rows (which scale bytes) and columns."""
@@ -33,28 +37,26 @@ class _Crops:
 def exact(
     images: Tensor, draw: Draw, recipe: Recipe, chunk: int, mean: Sequence, std: Sequence
 ) -> Tensor:
-    """Views by one operation after the other.
+    """Views by one operation after the other, (n, 3, S, S) for a draw of n.
 
     Views are worked on in the order of the place at which their hue is shifted, so that those
     that shift it at one place lie side by side and no view is computed twice.
     """
-    device = images.device
-    jittered = draw.jitter & (max(recipe.jitter) > 0)
-    place = torch.where(jittered, (draw.order == HUE).int().argmax(1), 4)
+    place = draw.hue_place if max(recipe.jitter) > 0 else torch.full((len(draw),), 4)
     blurred = draw.sigma > 0
     # Blurred ones last in even groups and first in odd ones: fewer, longer runs of them.
     rows = torch.argsort(2 * place + (blurred ^ (place % 2 == 1)), stable=True)
     draw, place, blurred = draw[rows], place[rows].tolist(), blurred[rows].tolist()
-    crops, rows = _Crops(images, rows, draw, recipe.size), rows.to(device)
-    slots, offsets = _slots(draw).to(device), colour.hue_offsets(draw.hue).to(device)
-    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
-    shift, scale = _statistics(mean, std, device)
-    result = torch.empty(len(draw), 3, recipe.size, recipe.size, device=device)
-    work = torch.empty(min(chunk, len(draw)), *result.shape[1:], device=device)
+    crops = _Crops(images, rows, draw, recipe.size)
+    slots, offsets = blends(draw), colour.hue_offsets(draw.hue)
+    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size)
+    shift, scale = statistics(mean, std)
+    result = torch.empty(len(draw), 3, recipe.size, recipe.size)
+    work = torch.empty(min(chunk, len(draw)), *result.shape[1:])
     for part in _parts(len(draw), chunk):
         x = resample.apply(*crops[part], out=work[: part.stop - part.start])
         _jitter_(x, place[part], slots[:, :, part], offsets[part], bool(recipe.jitter[HUE]))
-        gray = draw.gray[part].nonzero()[:, 0].to(device)
+        gray = draw.gray[part].nonzero()[:, 0]
         if len(gray):
             x.index_copy_(0, gray, colour.luma(x.index_select(0, gray)).expand(-1, 3, -1, -1))
         for run in _runs(blurred[part]):
@@ -75,9 +77,9 @@ def _jitter_(x: Tensor, place: list[int], slots: Tensor, offsets: Tensor, shifts
             colour.blend_(x[:busy], *slots[slot, :, :busy])
 
 
-def _slots(draw: Draw) -> Tensor:
+def blends(draw: Draw) -> Tensor:
     """(3, 3, n, 1, 1, 1): for the 1st, 2nd, 3rd operation but hue, what colour.blend_ takes."""
-    operation = draw.order[draw.order != HUE].view(-1, 3)
+    operation = draw.but_hue
     factor = draw.factors.gather(1, operation)
     own, mean = (1 - factor) * (operation == SATURATION), (1 - factor) * (operation == CONTRAST)
     return torch.stack((factor, own, mean)).permute(2, 0, 1)[..., None, None, None].contiguous()
@@ -87,18 +89,15 @@ def affine(
     images: Tensor, draw: Draw, recipe: Recipe, chunk: int, mean: Sequence, std: Sequence
 ) -> Tensor:
     """Views by three products: rows and columns with the blur in them, then colours."""
-    device = images.device
-    result = torch.empty(len(draw), 3, recipe.size**2, device=device)
+    result = torch.empty(len(draw), 3, recipe.size**2)
     crops = _Crops(images, torch.arange(len(draw)), draw, recipe.size)
-    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size).to(device)
+    blur = resample.Blur.of(draw.sigma, recipe.size, recipe.kernel_size)
     inside = ((0.0,) * 3, (1.0,) * 3) if recipe.solarize else (mean, std)
-    shift, scale = _statistics(*inside, torch.device("cpu"))
-    gains, means = colour_maps(draw)
-    gains, means, bias = ((one / scale[:, 0]).to(device) for one in (gains, means, -shift[:, 0]))
+    gains, means, bias = colour_maps(draw, *inside)
     for part in _parts(len(draw), chunk):
         x, down, across = crops[part]
-        add = torch.baddbmm(bias, means[part], _average(x, down, across))
-        run = (draw.sigma[part] > 0).nonzero()[:, 0].to(device)
+        add = torch.baddbmm(bias, means[part], average(x, down, across))
+        run = (draw.sigma[part] > 0).nonzero()[:, 0]
         if len(run):
             weights = blur.weights(run + part.start)
             down.index_copy_(0, run, torch.bmm(weights, down.index_select(0, run)))
@@ -109,50 +108,58 @@ def affine(
             view[:, channel].clamp_((0 - low) / unit, (1 - low) / unit)
         if recipe.solarize:
             square = view.unflatten(2, (recipe.size, -1))
-            _finish_(square, draw.solarize[part], *_statistics(mean, std, device))
+            _finish_(square, draw.solarize[part], *statistics(mean, std))
     return result.unflatten(2, (recipe.size, -1))
 
 
-def _average(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
+def average(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """Mean colour (n, 3, 1) of the crops without making them."""
     weights = down.sum(1)[:, :, None] * across.sum(1)[:, None] / (down.shape[1] * across.shape[1])
     return torch.bmm(weights.flatten(1)[:, None], x.flatten(2).transpose(1, 2)).transpose(1, 2)
 
 
-def colour_maps(draw: Draw) -> tuple[Tensor, Tensor]:
-    """Matrices (n, 3, 3) of pixel and of mean colour: new pixel = first @ pixel + second @ mean.
+def colour_maps(draw: Draw, mean: Sequence, std: Sequence) -> tuple[Tensor, Tensor, Tensor]:
+    """The colour jitter as an affine map: gain (n, 3, 3), share of the mean (n, 3, 3), bias (3, 1).
 
-    An operation turns a pixel p of an image with mean m into L p + k G m, where G takes the gray;
-    the mean itself goes the same way, which gives the recursion below.
+    New pixel = gain @ pixel + share @ mean colour + bias, normalised by mean and std. An operation
+    turns a pixel p of an image with mean m into L p + k G m, where G takes the gray; the mean
+    itself goes the same way, which gives the recursion below.
     """
-    one = torch.eye(3)
-    gray = colour.LUMA.expand(3, 3)
+    device = draw.table.device
+    shift, scale = (one[:, 0] for one in statistics(mean, std, device))
+    one = torch.eye(3, device=device)
+    gray = constant(colour.LUMA, device).expand(3, 3)
     bright, contrast, saturation = draw.factors[:, :, None, None].unbind(1)
     steps = (bright * one, contrast * one, saturation * one + (1 - saturation) * gray)
     steps = torch.stack((*steps, colour.chroma_matrix(draw.hue)), 1)  # (n, 4, 3, 3)
     steps = steps.gather(1, draw.order[:, :, None, None].expand_as(steps))
     blend = (1 - contrast) * (draw.order == CONTRAST)[:, :, None]  # (n, 4, 1)
-    pixel, mean = one.expand(len(draw), 3, 3), torch.zeros(len(draw), 3, 3)
+    gain, share = one.expand(len(draw), 3, 3), torch.zeros(len(draw), 3, 3, device=device)
     for slot in range(4):
         step, weight = steps[:, slot], blend[:, slot, :, None]
-        mean = step @ mean + weight * (gray @ (pixel + mean))
-        pixel = step @ pixel
+        share = step @ share + weight * (gray @ (gain + share))
+        gain = step @ gain
     to_gray = draw.gray[:, None, None]
-    return torch.where(to_gray, gray @ pixel, pixel), torch.where(to_gray, gray @ mean, mean)
+    gain = torch.where(to_gray, gray @ gain, gain)
+    share = torch.where(to_gray, gray @ share, share)
+    return gain / scale, share / scale, -shift / scale
 
 
 def _finish_(x: Tensor, solarized: Tensor, shift: Tensor, scale: Tensor) -> None:
     """Solarize the flagged views and normalise all of them, in place."""
-    rows = solarized.nonzero()[:, 0].to(x.device)
+    rows = solarized.nonzero()[:, 0]
     if len(rows):
         some = x.index_select(0, rows)
         x.index_copy_(0, rows, torch.where(some >= 0.5, 1 - some, some))
     x.sub_(shift).div_(scale)
 
 
-def _statistics(mean: Sequence, std: Sequence, device: torch.device) -> Iterator[Tensor]:
+def statistics(
+    mean: Sequence, std: Sequence, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
     """Both as (3, 1, 1) tensors."""
-    return (torch.tensor(one, device=device)[:, None, None] for one in (mean, std))
+    shift, scale = (constant(tuple(one), torch.device(device)) for one in (mean, std))
+    return shift[:, None, None], scale[:, None, None]
 
 
 def _parts(n: int, chunk: int) -> Iterator[slice]:

@@ -49,10 +49,6 @@ class Axis:
             reach = scale.clamp_min(1)[:, :, None]
         return cls(pixel[:, None], centre[:, :, None], reach)
 
-    def to(self, device: torch.device) -> Axis:
-        reach = None if self.reach is None else self.reach.to(device)
-        return Axis(self.pixel.to(device), self.centre.to(device), reach)
-
     def weights(self, part: slice = slice(None)) -> Tensor:
         """(b, size_out, size_in): triangles around the centres, cut at the box, of sum 1.
 
@@ -86,9 +82,6 @@ class Blur:
         taps = torch.eye(size, dtype=sigma.dtype, device=sigma.device)[source]
         taps = taps.unfold(0, size, 1).transpose(1, 2).reshape(kernel_size, -1)
         return cls(kernel / kernel.sum(1, keepdim=True), taps)
-
-    def to(self, device: torch.device) -> Blur:
-        return Blur(self.kernel.to(device), self.taps.to(device))
 
     def weights(self, part: slice | Tensor = slice(None)) -> Tensor:
         """(b, size, size): weights of the source pixels of each output pixel."""
