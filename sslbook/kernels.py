@@ -117,7 +117,8 @@ def _engine(base: type, worker: Worker) -> type:
             worker.client = Client(
                 nb_man, kernel_name=kernel_name, timeout=None, startup_timeout=120,
                 stdout_file=named.get("stdout_file"),
-                extra_arguments=["--IPKernelApp.log_level=40"],  # errors, not its warnings
+                # Not its warnings, nor that an interrupt met it between two cells, an error to it.
+                extra_arguments=["--IPKernelApp.log_level=50"],
             )
             return worker.client.execute(env=worker.environment)
 

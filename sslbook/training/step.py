@@ -134,11 +134,13 @@ class Step:
     def _fits(self, inputs: Any) -> bool:
         """Whether a replay does for these inputs what a step would."""
         leaves = pytree.tree_leaves(inputs)
-        same = len(leaves) == len(self._places) and all(
-            new.shape == old.shape if isinstance(new, Tensor) else new is old or new == old
+        if len(leaves) != len(self._places) or capture.addresses(self.module) != self._lie:
+            return False
+        return all(
+            isinstance(old, Tensor) and new.shape == old.shape if isinstance(new, Tensor)
+            else new is old  # anything else is frozen in the graph
             for new, old in zip(leaves, self._places, strict=True)
         )
-        return same and capture.addresses(self.module) == self._lie
 
     def _become_eager(self, reason: str) -> None:
         self.mode, self.reason, self._replay = "eager", reason, None

@@ -6,6 +6,7 @@ the images, in float32, and draws from a generator that is passed in.
 """
 
 from sslbook.views.augment import Augment, normalise, prepare
+from sslbook.views.draw import Draw
 from sslbook.views.functional import (
     adjust_brightness,
     adjust_contrast,
@@ -17,7 +18,6 @@ from sslbook.views.functional import (
     rotate_chroma,
     solarize,
 )
-from sslbook.views.draw import Draw
 from sslbook.views.recipe import Recipe, crop_boxes
 
 __all__ = [
