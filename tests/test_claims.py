@@ -169,7 +169,7 @@ def test_seeds_are_pooled_and_decide():
         {"parameters__lambd": 0.02},
         {"parameters__epochs": 4},
         {"data__train__sha256": "d2"},
-        {"code__digest": "abd"},
+        {"code__version": "0.2"},
         {"preset": "full"},
         {"chapter": "two"},
         {"status": "running"},
@@ -181,8 +181,13 @@ def test_what_differs_in_more_than_the_seed_is_not_pooled(change):
     assert len(records.pooled(record(0), [record(1, **change)])) == 1
 
 
-def test_commit_and_device_do_not_part_a_pool():
-    assert len(records.pooled(record(0), [record(1, code__commit="2", device__kind="cuda")])) == 2
+@pytest.mark.parametrize("change", [
+    {"code__commit": "2"}, {"device__kind": "cuda"},
+    {"code__digest": "abd"},  # any edit of the package changes it, that of another method too
+    {"code__version": "0.1.7"},
+])
+def test_build_and_device_do_not_part_a_pool(change):
+    assert len(records.pooled(record(0), [record(1, **change)])) == 2
 
 
 def test_the_newest_run_of_a_seed_counts_and_the_own_record_before_all():

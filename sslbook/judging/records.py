@@ -27,8 +27,8 @@ _NEEDED = {
     "scores": dict, "claims": dict,
 }
 # What decides a result; pictures, the command line and the contract do not.
-_DECIDES = ("streams.py", "nets.py", "heads.py", "datasets", "views", "views.py", "masks.py",
-            "methods", "judging", "training")
+_DECIDES = ("streams.py", "nets", "heads.py", "datasets", "views", "masks.py", "methods",
+            "judging", "training")
 
 
 @functools.cache
@@ -103,12 +103,21 @@ def of_runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
 
 
 def pool_key(record: dict[str, Any]) -> str:
-    """Records with equal keys differ in the seed alone, so a verdict may pool them."""
+    """Records with equal keys differ in the seed alone, so a verdict may pool them.
+
+    Equal code is an equal minor version (0.1 of 0.1.3): a change that moves results raises it. The
+    digest, which any edit anywhere changes, tells single builds apart and decides nothing.
+    """
     parameters = {k: v for k, v in record["parameters"].items() if k != "seed"}
     data = {k: v.get("sha256") for k, v in record.get("data", {}).items()}
-    code = [record["code"].get("digest"), record.get("trained_with")]
+    code = [minor(record["code"].get("version", "")), record.get("trained_with")]
     parts = [record["chapter"], record["preset"], parameters, data, code]
     return json.dumps(parts, sort_keys=True)
+
+
+def minor(version: str) -> str:
+    """0.1 of 0.1.3."""
+    return ".".join(version.split(".")[:2])
 
 
 def pooled(record: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
