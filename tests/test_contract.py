@@ -10,7 +10,7 @@ import notebook_factory as factory
 import pytest
 
 from sslbook.errors import UsageError
-from sslbook.nbtools import contract, toc
+from sslbook.nbtools import contract, symbols, toc
 from sslbook.nbtools.source import blank, paragraphs, words
 
 Mutation = Callable[[dict[str, Any]], Any]
@@ -241,6 +241,12 @@ BROKEN: dict[str, list[tuple[Any, ...]]] = {
         ("guide", add("start", text("Well done \U0001f389"))),
         ("guide", add("start", text("One.\n\n---\n\nTwo."))),
         ("guide", add("start", text("<table><tr><td>1</td></tr></table>"))),
+    ],
+    "symbol_tables": [
+        ("guide", add("start", text(f"{symbols.HEADING}\n| $N$ | `n` | scalar | samples |"))),
+        ("guide", add("start", text(f"<!-- symbols: N -->\n{symbols.HEADING}\n| $N$ | | | old |"))),
+        ("guide", add("start", text("<!-- symbols: N -->"))),
+        ("guide", add("start", text("<!-- symbols: no such symbol -->"))),
     ],
     "pictures_by_code": [
         ("guide", add("start", text("![net](https://example.org/net.png)"))),

@@ -27,7 +27,7 @@ _NEEDED = {
     "scores": dict, "claims": dict,
 }
 # What decides a result; pictures, the command line and the contract do not.
-_DECIDES = ("streams.py", "nets", "heads.py", "datasets", "views", "masks.py", "methods",
+_DECIDES = ("streams.py", "nets", "heads.py", "datasets", "views", "masks", "methods",
             "judging", "training")
 
 

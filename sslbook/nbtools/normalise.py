@@ -10,6 +10,7 @@ from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError
+from sslbook.nbtools import symbols
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _LANGUAGE = {
@@ -36,14 +37,14 @@ def normalise(path: str | Path) -> bool:
     """Rewrite the notebook at `path` in the book's form; True where that changed the file.
 
     Removes widget state, timings, injected parameters, stderr, warnings, progress bars, empty
-    cells and the paths of this machine; fills in missing cell ids; closes gaps in the execution
-    counts, unless cells were run out of order (the contract is to see that). Doing it twice is
-    doing it once. Raises UsageError where the file is no notebook of format 4.
+    cells and the paths of this machine; fills in missing cell ids and tables of symbols; closes
+    gaps in the execution counts, unless cells were run out of order (the contract is to see that).
+    Doing it twice is doing it once. Raises UsageError where the file is no notebook of format 4.
     """
     path = Path(path)
     try:
         before = path.read_bytes().decode("utf-8")
-        after = normalised(before)
+        after = normalised(before, path.parent.name)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path.name} is not a readable notebook ({type(error).__name__}).",
@@ -55,8 +56,11 @@ def normalise(path: str | Path) -> bool:
     return after != before
 
 
-def normalised(text: str) -> str:
-    """The normal form of a notebook's JSON text; raises ValueError where it is no notebook."""
+def normalised(text: str, part: str = "") -> str:
+    """The normal form of a notebook's JSON text; raises ValueError where it is no notebook.
+
+    part: of the book; it can give a symbol another meaning in the tables of symbols.
+    """
     import nbformat
 
     try:
@@ -64,6 +68,9 @@ def normalised(text: str) -> str:
         if notebook.nbformat != 4:
             raise ValueError("not of notebook format 4")
         _tidy(notebook)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = symbols.filled(cell.source, part)
         return nbformat.v4.writes(notebook).rstrip("\n") + "\n"
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from error

@@ -1,0 +1,1 @@
+"""What is hidden from a network: patches of images, nodes of graphs, columns of tables."""
