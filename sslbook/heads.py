@@ -1,4 +1,4 @@
-"""What sits on a backbone while it pretrains: projector, predictor, EMA teacher, joint module."""
+"""What sits on a backbone while it pretrains: projector, predictor, EMA teacher, joint modules."""
 
 from __future__ import annotations
 
@@ -75,6 +75,47 @@ class Teacher(nn.Module):
         torch._foreach_lerp_(mine, theirs, 1.0 - momentum)
         for own, other in zip(self.net.buffers(), student.buffers(), strict=True):
             own.copy_(other)
+
+
+class StudentTeacher(nn.Module):
+    """A student that predicts, from one view, the embedding that a target gives the other view.
+
+    encoder, projector: the student. predictor: (B, D) -> (B, D); None predicts nothing.
+    teacher: True for a moving average of the student, which a hook such as `follow("teacher",
+    "student")` moves; False where the student itself gives the targets, with their gradient:
+    stopping it is then up to the loss.
+
+    Call with batch = (v1, v2), each (B, C, S, S), and a loss of (p1, p2, z1, z2), each (B, D):
+    predictions from views 1 and 2, targets of views 1 and 2. All views go through a network as one
+    batch of 2B. Returns {"loss": scalar, "z": the student's embeddings of the first view}.
+    """
+
+    def __init__(self, encoder: nn.Module, projector: nn.Module,
+                 predictor: nn.Module | None = None, *, teacher: bool = True):
+        super().__init__()
+        self.student = nn.Sequential(encoder, projector)
+        self.predictor = nn.Identity() if predictor is None else predictor
+        self.teacher = Teacher(self.student) if teacher else None
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The student's encoder: what is kept after pretraining."""
+        return self.student[0]
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Features h of the student: (B, C, S, S) -> (B, out_dim)."""
+        return self.encoder(x)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Embeddings z of the student: (B, C, S, S) -> (B, D)."""
+        return self.student(x)
+
+    def forward(self, batch: tuple[Tensor, Tensor], loss: Callable[..., Tensor]) -> dict[str, Any]:
+        both = torch.cat(batch)
+        z = self.embed(both)
+        targets = z if self.teacher is None else self.teacher(both)
+        value = loss(*self.predictor(z).chunk(2), *targets.chunk(2))
+        return {"loss": value, "z": z.chunk(2)[0].detach()}
 
 
 def follow(

@@ -39,10 +39,11 @@ LIGHT = ("errors", "files", "paths", "streams", "cli")  # importable without tor
 HEAVY = ("torch", "torchvision", "numpy", "matplotlib", "sklearn", "timm", "papermill", "nbformat")
 # Longest module and longest method, in lines.
 LINES, METHOD_LINES = 250, 150
-# Lines of code (no blanks, comments or docstrings): what the notebooks import, what runs them, and
-# what checks them. The methods are free.
+# Lines of code (no blanks, comments or docstrings): the machinery that notebooks import, what runs
+# them, and what checks them. The catalogue grows with the chapters, module by module.
+CATALOGUE = {"datasets", "masks", "methods", "nets"}
 RUNNERS = {"cli", "doctor", "headless", "kernels", "report"}
-CODE_LINES = {"notebooks": 5800, "runners": 700, "nbtools": 1500}
+CODE_LINES = {"machinery": 4700, "runners": 700, "nbtools": 1500}
 PLACE = re.compile(r"(?<![\w.~>/-])/(?:home|Users|root|work)/\w|(?<!\w)[A-Z]:\\+Users\\+\w")
 
 
@@ -97,9 +98,9 @@ def code_lines(path: Path) -> int:
 def test_the_package_is_small():
     lines = dict.fromkeys(CODE_LINES, 0)
     for path in MODULES:
-        kind = room(path) if room(path) == "nbtools" else "notebooks"
-        kind = "runners" if room(path) in RUNNERS else kind
-        lines[kind] += 0 if room(path) == "methods" else code_lines(path)
+        kind = "runners" if room(path) in RUNNERS else "machinery"
+        kind = "nbtools" if room(path) == "nbtools" else kind
+        lines[kind] += 0 if room(path) in CATALOGUE else code_lines(path)
     assert {kind: count for kind, count in lines.items() if count >= CODE_LINES[kind]} == {}
 
 

@@ -1,4 +1,4 @@
-"""Data sets by name: images and tables, split and licence known, nothing substituted silently.
+"""Data sets by name: split and licence known, nothing substituted silently.
 
 A set is looked for under the path in its name, in the folder `SSLBOOK_DATA`, then in `data/` at
 home; published image sets are downloaded into `data/` when they are in none of these, unless
@@ -10,12 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from sslbook import paths
-from sslbook.datasets import folders, images, lookup, packs, shapes, tables
+from sslbook.datasets import folders, graphs, images, lookup, packs, shapes, tables
+from sslbook.datasets.graphs import GraphSet
 from sslbook.datasets.known import KNOWN
 from sslbook.datasets.types import ImageSet, TableSet, split_off
 from sslbook.errors import UsageError
 
-__all__ = ["ImageSet", "TableSet", "get", "load", "names", "present", "split_off"]
+__all__ = ["GraphSet", "ImageSet", "TableSet", "get", "load", "names", "present", "split_off"]
 
 # What is named by a path: the options that may follow it, and their values (any where there is ()).
 _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -35,21 +36,22 @@ def names() -> dict[str, str]:
                        "folder:PATH[?skip_broken=1]",
         "pack:FILE.npz": "many images in one file, written by `sslbook data pack`: pack:FILE.npz",
         **tables.BUNDLED,
+        **graphs.NAMES,
         "csv:FILE": "your own table: csv:FILE[?label=COLUMN&header=1&missing=skip]",
     }
 
 
 def load(
     name: str, split: str = "train", *, limit: int = 0, size: int = 0, seed: int = 0
-) -> ImageSet | TableSet:
+) -> ImageSet | TableSet | GraphSet:
     """Load one split of a data set: "train", "test", or "all" (not of shapes and published sets).
 
     name: see `names`; what follows the first colon is a path.
     limit: n > 0 keeps the first n of a fixed order that knows nothing of classes; n and more than
     there are keeps all. size: the images' side in pixels; 0 keeps it, and gives a folder or a pack
     the median of its shortest sides, at most 64. seed: `shapes` only.
-    Returns an ImageSet or a TableSet. Raises UsageError (unknown name or value) and DataError
-    (nowhere, damaged, in another layout, not usable).
+    Returns an ImageSet, a TableSet or a GraphSet. Raises UsageError (unknown name or value) and
+    DataError (nowhere, damaged, in another layout, not usable).
     """
     kind, text, options = _parse(name)
     cut_here = kind != "shapes" and kind not in KNOWN
@@ -66,6 +68,8 @@ def load(
         return images.load(kind, split, limit, size)
     if kind in tables.BUNDLED:
         return tables.load_bundled(kind, split, limit)
+    if kind in graphs.NAMES:
+        return graphs.load(kind, split, limit)
     path = _located(kind, text)
     if kind == "csv":
         return tables.load_csv(path, split, limit, **options)
@@ -82,6 +86,8 @@ def present(name: str) -> bool:
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.find(kind) is not None
+    if kind == "cora":
+        return graphs.find() is not None
     return kind not in _OPTIONS or lookup.find(lookup.candidates(text)) is not None
 
 
@@ -95,6 +101,8 @@ def get(name: str) -> Path:
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.get(kind)
+    if kind in graphs.NAMES:
+        return graphs.get(kind)
     return _located(kind, text) if kind in _OPTIONS else paths.data()
 
 

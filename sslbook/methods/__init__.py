@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from sslbook.methods import barlow_twins, simclr
+from sslbook.methods import (
+    barlow_twins,
+    byol,
+    dcl,
+    directpred,
+    graphmae,
+    label_augmentation,
+    linear_jepa,
+    mae,
+    simclr,
+    t_jepa,
+)
 
-__all__ = ["barlow_twins", "simclr"]
+__all__ = ["barlow_twins", "byol", "dcl", "directpred", "graphmae", "label_augmentation",
+           "linear_jepa", "mae", "simclr", "t_jepa"]

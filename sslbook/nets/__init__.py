@@ -13,18 +13,35 @@ from torch import nn
 
 from sslbook.errors import UsageError
 from sslbook.nets.describe import describe, parameter_count, shape_table
+from sslbook.nets.graph import GraphLayer, GraphNet, graph_net
 from sslbook.nets.mlp import MLP, mlp
 from sslbook.nets.resnet import ResNet, resnet8, resnet18
-from sslbook.nets.vit import ViT, vit_tiny
+from sslbook.nets.rows import RowEncoder, row_encoder
+from sslbook.nets.vit import (
+    PatchDecoder,
+    PatchViT,
+    ViT,
+    patchify,
+    sincos_positions,
+    take,
+    unpatchify,
+    vit_patches,
+    vit_tiny,
+)
 
-__all__ = ["MLP", "ResNet", "ViT", "build", "describe", "mlp", "parameter_count", "resnet18",
-           "resnet8", "shape_table", "vit_tiny"]
+__all__ = ["GraphLayer", "GraphNet", "MLP", "PatchDecoder", "PatchViT", "ResNet", "RowEncoder",
+           "ViT", "build", "describe", "graph_net", "mlp", "parameter_count", "patchify",
+           "resnet18", "resnet8", "row_encoder", "shape_table", "sincos_positions", "take",
+           "unpatchify", "vit_patches", "vit_tiny"]
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet8": resnet8,
     "resnet18": resnet18,
     "vit_tiny": vit_tiny,
+    "vit_patches": vit_patches,
     "mlp": mlp,
+    "graph_net": graph_net,
+    "row_encoder": row_encoder,
 }
 
 

@@ -1,0 +1,111 @@
+"""Decoupled contrastive learning (DCL): the sibling leaves its own denominator.
+
+C.-H. Yeh et al., "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848; the code that the
+community uses is raminnakhli/Decoupled-Contrastive-Learning (written anew here).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sslbook.errors import UsageError
+from sslbook.methods.common import check_knob
+from sslbook.methods.simclr import similarity
+
+TEMPERATURE = 0.1  # the community code's choice; .07 is the paper's for CIFAR (from memory)
+SIGMA = 0.5  # width of the weights of DCLW, in the same code
+
+
+def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
+    """The decoupled loss of every view, (2N,) in nats, rows in the order [z1; z2].
+
+    L_i = -s_ij / t + log sum_{k not i, k not j} exp(s_ik / t), with j the sibling of i and s the
+    cosine similarity. The sum has 2(N - 1) terms.
+
+    z1, z2: (N, D), row i of both from the same input; N >= 2; they need not be normalised.
+    temperature: more than 0. NT-Xent's loss of the same view is softplus(L_i), and the factor
+    between the two gradients is `coupling`. Raises UsageError as `dcl_loss` does.
+    """
+    check_knob(temperature, "temperature", "dcl_terms", zero=False)
+    siblings, others = _parts(z1, z2, temperature)
+    return others - siblings
+
+
+def dcl_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
+    """DCL, a scalar in nats: the mean of `dcl_terms` over the 2N views.
+
+    The community code adds the two directions up, which is twice this value; lightly's DCLLoss is
+    this value. It can be negative. Value and gradient are finite for finite input; log(2N - 2) when
+    all views are equal. Unchanged by a joint rotation, by a positive
+    scale of single rows, and by the order of the batch.
+    Raises UsageError for other shapes, a batch of one, or a temperature of 0 or less.
+    """
+    check_knob(temperature, "temperature", "dcl_loss", zero=False)
+    siblings, others = _parts(z1, z2, temperature)
+    return others.mean() - siblings.mean()
+
+
+def coupling(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
+    """The coupling factor q_B of every view, (2N,) between 0 and 1.
+
+    q_i = U_i / (U_i + exp(s_ij / t)), U_i the sum over the negatives. The gradient of NT-Xent's
+    loss of view i is q_i times that of `dcl_terms`, for any parameter. Raises UsageError as
+    `dcl_loss` does.
+    """
+    return torch.sigmoid(dcl_terms(z1, z2, temperature))
+
+
+def coupling_of(
+    samples: int, temperature: float, sibling: float = 1.0, negative: float = 0.0
+) -> float:
+    """q_B in closed form, where all siblings and all negatives have one similarity each.
+
+    samples: N, 2 or more. sibling, negative: cosines, by default a perfect pair among orthogonal
+    others: 2(N-1) / (2(N-1) + exp(1/t)). Raises UsageError for N < 2 or a temperature of 0 or less.
+    """
+    check_knob(temperature, "temperature", "coupling_of", zero=False)
+    if samples < 2:
+        raise UsageError(
+            f"coupling_of got a batch of {samples}; one sample has no negatives.",
+            todo="Give 2 samples or more.",
+        )
+    gap = math.log(2 * (samples - 1)) + (negative - sibling) / temperature
+    return 1 / (1 + math.exp(-gap)) if gap > -700 else 0.0
+
+
+def sibling_weights(z1: Tensor, z2: Tensor, sigma: float = SIGMA) -> Tensor:
+    """The weights of DCLW, (N,), no unit: w_i = 2 - N softmax_i(s(z1_i, z2_i) / sigma).
+
+    They average to 1; a pair that agrees less than the others weighs more, and a weight is
+    negative where the softmax exceeds 2 / N. Raises UsageError for other shapes or sigma <= 0.
+    """
+    check_knob(sigma, "sigma", "sibling_weights", zero=False)
+    n = len(z1)
+    agreement = similarity(z1, z2)[:n, n:].diagonal()  # (N,)
+    return 2 - n * (agreement / sigma).softmax(dim=0)
+
+
+def dclw_loss(
+    z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE, sigma: float = SIGMA
+) -> Tensor:
+    """DCLW, a scalar in nats: as `dcl_loss`, the sibling's term times `sibling_weights`.
+
+    No gradient flows through the weights, as in lightly; the community code lets it flow, which
+    changes the gradient and not the value. Raises UsageError as `dcl_loss` does.
+    """
+    check_knob(temperature, "temperature", "dclw_loss", zero=False)
+    weights = sibling_weights(z1, z2, sigma).detach().repeat(2)  # (2N,)
+    siblings, others = _parts(z1, z2, temperature)
+    return others.mean() - (weights * siblings).mean()
+
+
+def _parts(z1: Tensor, z2: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
+    """s_ij / t of each view's sibling, and log of the sum over its negatives, both (2N,)."""
+    logits = similarity(z1, z2) / temperature
+    n = len(z1)
+    siblings = logits[:n, n:].diagonal().repeat(2)
+    same_image = torch.eye(n, dtype=torch.bool, device=logits.device).repeat(2, 2)
+    return siblings, logits.masked_fill(same_image, -math.inf).logsumexp(dim=1)
