@@ -61,7 +61,10 @@ def asked(source: str) -> list[tuple[list[str], str]]:
 
 
 def filled(source: str, part: str) -> str:
-    """The cell with the table of every marker written anew."""
+    """The cell with the table of every marker written anew; as it is where there is no page."""
+    if not known():
+        return source
+
     def renewed(found: re.Match) -> str:
         names = [name.strip() for name in found[1].split(";")]
         end = "\n" if (found[2] or "").endswith("\n") else ""
