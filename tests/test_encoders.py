@@ -265,3 +265,23 @@ def test_a_run_hands_out_its_own_encoder_or_the_newest_of_the_chapter(book):
     (first.folder / "encoder.json").unlink()
     assert torch.equal(first.encoder()[0](x), outputs[1])
     assert paths.runs() in first.folder.parents
+
+
+# -- the encoders that come with the book ------------------------------------------------------
+
+SHIPPED = sorted(paths.PACKAGE.parent.glob("data/records/encoders/*"))
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=[folder.name for folder in SHIPPED])
+def test_a_shipped_encoder_loads_and_has_its_record(folder):
+    about = json.loads((folder / "encoder.json").read_text())
+    assert about["chapter"] == folder.name
+    assert (folder / "encoder.safetensors").stat().st_size <= 1_500_000
+    encoder, _ = load_encoder(folder)
+    assert encoder.out_dim == about["width"]
+    of_it = [records.read(path) for path in folder.parent.parent.glob(f"{folder.name}-*-s0.json")]
+    assert any(record["data"]["train"]["name"] == about["data"] for record in of_it)
+
+
+def test_encoders_come_with_the_book():
+    assert len(SHIPPED) >= 10
