@@ -70,13 +70,13 @@ class Ranks(Worker):
                  environment: Mapping[str, str], stream: Any = None):
         super().__init__(notebook, output, values, environment, stream)
         self.count = count
-        self.place: Path | None = None
+        self.scratch: Path | None = None
         self.torchrun: subprocess.Popen | None = None
 
     def run(self) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="sslbook-", ignore_cleanup_errors=True) as name:
-                self.place = Path(name)
+                self.scratch = Path(name)
                 self._execute()
                 self.error = self._cause()
         except BaseException as error:  # handed to the main thread, which explains it
@@ -84,10 +84,10 @@ class Ranks(Worker):
 
     def _execute(self) -> None:
         job = {"notebook": str(self.notebook), "output": str(self.output), "values": self.values}
-        (self.place / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        with open(self.place / "torchrun.log", "wb") as log:
+        (self.scratch / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        with open(self.scratch / "torchrun.log", "wb") as log:
             self.torchrun = subprocess.Popen(
-                _command(self.count, self.place), env=_environment(self.environment, self.count),
+                _command(self.count, self.scratch), env=_environment(self.environment, self.count),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
                 encoding="utf-8", errors="replace", start_new_session=True)
         if self.signal:  # it came while the process started
@@ -105,12 +105,12 @@ class Ranks(Worker):
                 self.stream.flush()
 
     def _cause(self) -> BaseException | None:
-        told = [_read(self.place / f"{rank}.json") for rank in range(self.count)]
+        told = [_read(self.scratch / f"{rank}.json") for rank in range(self.count)]
         if told[0] is not None and not told[0]:
             return None
-        started = [(self.place / f"{rank}.pid").exists() for rank in range(self.count)]
+        started = [(self.scratch / f"{rank}.pid").exists() for rank in range(self.count)]
         if not any(started):
-            lines = (self.place / "torchrun.log").read_text(errors="replace").splitlines()
+            lines = (self.scratch / "torchrun.log").read_text(errors="replace").splitlines()
             return RuntimeError(f"torchrun did not start: {lines[-1] if lines else 'no message'}")
         dead = [rank for rank, one in enumerate(told)
                 if (started[rank] and one is None) or (one and one["ename"] == _DEAD)]
@@ -124,7 +124,7 @@ class Ranks(Worker):
         """An interrupt goes to rank 0, which saves; everything else ends all ranks."""
         if self.torchrun is None or self.torchrun.poll() is not None:
             return
-        first = _read(self.place / "0.pid")
+        first = _read(self.scratch / "0.pid")
         if number == signal.SIGINT and first and os.name != "nt":
             with contextlib.suppress(ProcessLookupError):
                 os.kill(first, signal.SIGINT)
@@ -151,6 +151,7 @@ def _environment(given: Mapping[str, str], count: int) -> dict[str, str]:
     # torchrun's own store would listen on every network; training/distributed.py makes one.
     made = {**given, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    made.setdefault("PYTHONIOENCODING", "utf-8")
     made.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // count)))
     return made
 
