@@ -24,6 +24,8 @@ from sslbook.kernels import GRACE, Worker
 
 _LOST = "RankLost"  # what a rank says that stopped because another one did
 _DEAD = "DeadKernelError"
+_NO_ANSWER = {"ename": "UserError", "evalue": "The ranks lost each other.\nThe last checkpoint is "
+              "kept; the run can be resumed.\nTry it without --nproc."}
 
 
 def check(count: int) -> None:
@@ -114,11 +116,11 @@ class Ranks(Worker):
             return RuntimeError(f"torchrun did not start: {lines[-1] if lines else 'no message'}")
         dead = [rank for rank, one in enumerate(told)
                 if (started[rank] and one is None) or (one and one["ename"] == _DEAD)]
-        if dead:
-            return RankError({"ename": _DEAD, "who": f"Rank {dead[0]} of {self.count}",
-                              "evalue": f"rank {dead[0]} died"})
-        failed = [one for one in told if one and one["ename"] != _LOST]
-        return RankError(next(iter([*failed, *filter(None, told)])))
+        failed = [one for one in told if one and one["ename"] not in (_DEAD, _LOST)]
+        if dead or (not failed and self.torchrun.returncode < 0):
+            who = f"Rank {dead[0]} of {self.count}" if dead else "torchrun"
+            return RankError({"ename": _DEAD, "who": who, "evalue": f"{who} died"})
+        return RankError(failed[0] if failed else _NO_ANSWER)
 
     def _send(self, number: int) -> None:
         """An interrupt goes to rank 0, which saves; everything else ends all ranks."""
@@ -141,10 +143,12 @@ class Ranks(Worker):
 
 def _command(count: int, place: Path) -> list[str]:
     """torchrun for this machine alone. It meets in a file and listens nowhere."""
-    return [sys.executable, "-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node",
-            str(count), "--rdzv-backend", "c10d", "--rdzv-endpoint", str(place / "meet"),
-            "--rdzv-conf", "store_type=file", "--rdzv-id", "sslbook", "--local-addr", "127.0.0.1",
-            "-m", "sslbook.ranks", str(place)]
+    options = {"nnodes": 1, "nproc-per-node": count, "log-dir": place / "logs",
+               "rdzv-backend": "c10d", "rdzv-endpoint": place / "meet",
+               "rdzv-conf": "store_type=file", "rdzv-id": "sslbook", "local-addr": "127.0.0.1"}
+    given = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "torch.distributed.run", *given, "-m", "sslbook.ranks",
+            str(place)]
 
 
 def _environment(given: Mapping[str, str], count: int) -> dict[str, str]:
@@ -207,8 +211,7 @@ def _watch_pipe(over: threading.Event) -> None:
 def _told(worker: Worker) -> dict[str, Any]:
     """How a worker ended, {} where it is done."""
     if worker.is_alive():
-        dead = worker.kernel and not _alive(worker.kernel)
-        return {"ename": _DEAD if dead else _LOST, "evalue": "stopped"}
+        return {"ename": _DEAD if _dead(worker) else _LOST, "evalue": "stopped"}
     error = worker.error
     if error is None:
         return {}
@@ -218,11 +221,11 @@ def _told(worker: Worker) -> dict[str, Any]:
                    if hasattr(error, key)}
 
 
-def _alive(pid: int) -> bool:
-    """Whether a child runs; one that ended and was not waited for does not."""
-    with contextlib.suppress(OSError, AttributeError):
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    return False
+def _dead(worker: Worker) -> bool:
+    """Whether a kernel has ended that its client still waits for."""
+    provisioner = getattr(getattr(worker.client, "km", None), "provisioner", None)
+    process = getattr(provisioner, "process", None)
+    return bool(worker.kernel) and (process is None or process.poll() is not None)
 
 
 if __name__ == "__main__":

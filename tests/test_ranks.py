@@ -61,6 +61,12 @@ def distance(one, other):
     return (one - other).abs().max().item()
 
 
+def test_ranks_agree_on_what_fits_into_the_minutes(both):
+    _, (first, second) = both
+    assert first["minutes"]["steps"] == second["minutes"]["steps"] > 1
+    assert distance(first["minutes"]["state"], second["minutes"]["state"]) == 0.0
+
+
 CASES = ["Barlow Twins", "Barlow Twins, 7 samples", "SimCLR", "BYOL", "DirectPred", "MAE",
          "label augmentation", "T-JEPA", "hidden values", "graph"]
 
@@ -68,7 +74,7 @@ CASES = ["Barlow Twins", "Barlow Twins, 7 samples", "SimCLR", "BYOL", "DirectPre
 @pytest.mark.parametrize("name", CASES)
 def test_two_ranks_train_as_one(both, name):
     one, ranks = both
-    assert set(one) == set(CASES)
+    assert set(one) == {*CASES, "minutes"}
     assert len(one[name]["loss"]) == len(one[name]["grad"]) == 3
     assert one[name]["state"]
     assert max(value.abs().max() for value in one[name]["grad"][-1].values()) > 1e-4
@@ -169,7 +175,7 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on(book, gate, tmp_path):
     ("kernel 0", 4, "Rank 0 of 2 died, probably out of memory."),
     ("rank 0", 4, "Rank 0 of 2 died, probably out of memory."),
     ("rank 1", 4, "Rank 1 of 2 died, probably out of memory."),
-    ("torchrun", 4, ""),
+    ("torchrun", 4, "torchrun died, probably out of memory."),
     ("runner", -signal.SIGKILL, ""),
 ])
 def test_whoever_is_killed_all_end(book, gate, tmp_path, what, code, says):

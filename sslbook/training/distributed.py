@@ -34,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A rank that dies is noticed at once, by its connection and by torchrun; this ends ranks that
 # wait for each other at different places of a notebook.
 _PATIENCE = timedelta(minutes=30)
-_LOST = ("gloo", "nccl", "connection")  # in messages of plain RuntimeErrors
+_LOST = ("gloo", "nccl")  # in the messages of plain RuntimeErrors
 
 
 class RankLost(UserError):
