@@ -82,7 +82,9 @@ def test_two_ranks_train_as_one(both, name):
         gaps = {key: distance(one[name][key], found[name][key])
                 for key in ("loss", "grad", "state", "rows")}
         print(f"{name}, rank {rank}: " + ", ".join(f"{k} {v:.1e}" for k, v in gaps.items()))
-        assert max(gaps["loss"], gaps["grad"], gaps["state"]) < 1e-9
+        # DirectPred takes the root of eigenvalues, of which some are rounding errors.
+        bound = 1e-6 if name == "DirectPred" else 1e-9
+        assert max(gaps["loss"], gaps["grad"], gaps["state"]) < bound
         assert gaps["rows"] < 1e-5  # the log is float32
     assert distance(ranks[0][name]["state"], ranks[1][name]["state"]) == 0.0
 
