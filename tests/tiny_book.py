@@ -79,7 +79,9 @@ def probe(module, step):
 
 
 history = train(run, make_model, run.batches(train_set.images, two_views), name="pretrain",
-                loss=barlow_twins_loss, after_step=[pace], probe=probe)""",
+                loss=barlow_twins_loss, after_step=[pace], probe=probe)
+second = train(run, make_model, run.batches(train_set.images, two_views), name="second",
+               loss=barlow_twins_loss, after_step=[pace], steps=20)""",
     """\
 run.measure("a", history.steps)
 run.scores.add("tiny", {"knn20": 0.5})
