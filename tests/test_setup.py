@@ -28,6 +28,7 @@ COLAB = {
 }  # fmt: skip
 # Imported names that differ from the package's, and libraries that a declared one is made of.
 PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipywidgets",
+            "fastjsonschema": "papermill", "jinja2": "jupyterlab",
             "ipykernel": "jupyterlab", "jupyter_client": "jupyterlab", "nbformat": "papermill",
             "nbclient": "papermill", "nbconvert": "jupyterlab", "scipy": "scikit-learn",
             "click": "typer", "traitlets": "ipywidgets"}  # fmt: skip
