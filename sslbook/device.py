@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,3 +59,13 @@ def describe(device: torch.device) -> Mapping[str, Any]:
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {"kind": device.type, "name": name, "threads": torch.get_num_threads()}
+
+
+def peak_memory_mb() -> int | None:
+    """The most memory that this process held so far, in MB; None where the system cannot say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -6,23 +6,18 @@ on to the kernel, and the record says how the run ended.
 
 from __future__ import annotations
 
-import ast
-import json
 import signal
-import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslbook import files, folders, paths, settings
-from sslbook.errors import UsageError, UserError
+from sslbook.errors import OutOfTime, UserError
 from sslbook.judging import records
 from sslbook.kernels import Worker
-from sslbook.lock import held
-from sslbook.nbtools import toc
+from sslbook.plan import Plan
+from sslbook.screen import Screen
 
-_GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
-_KINDS = {"str": str, "int": int, "float": float, "bool": bool}
 _CODES = {"UsageError": 2, "DataError": 3, "OutOfTime": 5}
 
 
@@ -35,153 +30,61 @@ class Outcome:
     message: str = ""
 
 
-@dataclass
-class Plan:
-    """A run that passed all checks: the chapter, its values and the folder it will use."""
+def execute(plan: Plan, screen: Screen | None = None, minutes: float = 0.0) -> Outcome:
+    """Run a planned chapter; the executed notebook lies in the run's folder.
 
-    chapter: toc.Chapter
-    values: dict[str, Any]
-    folder: Path
-
-
-def plan(name: str, assignments: list[str], preset: str = "", resume: str = "") -> Plan:
-    """Check everything that can be checked before a kernel starts.
-
-    assignments: "NAME=VALUE" texts. Raises UsageError (chapter, preset, parameter, type) or
-    DataError (data set); nothing is written before all is well.
+    screen: where log and progress go; None prints nothing. minutes: the run is interrupted, its
+    checkpoint kept, when it takes longer (exit code 5); 0 is no limit.
     """
-    chapter = toc.find(name)
-    if not chapter.path.is_file():
-        raise UsageError(f"The notebook of {name!r} is not here.", "Nothing was started.",
-                         "See: sslbook list")
-    if preset:
-        assignments = [*assignments, f"PRESET={preset}"]
-    values = parse(assignments, known_parameters(chapter.path))
-    settings.check_standard(values)
-    wanted = settings.wanted_preset(values.get("PRESET", "auto"))
-    base = paths.runs(values.get("OUT_DIR", "")) / name
-    folder = None
-    if resume:
-        folder, values = _resumed(base, resume, values)
-    if values.get("DATASET"):
-        from sslbook import datasets
-
-        datasets.load(values["DATASET"], "train", limit=1)
-    if folder is None:
-        folder = folders.new(base, wanted, values.get("SEED", 0))
-        files.write_json(folder / _GIVEN, {k: v for k, v in values.items() if k != "OUT_DIR"})
-    return Plan(chapter, values, folder)
-
-
-def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """The folder of an unfinished run and the parameters it was started with."""
-    folder = base / Path(run_id).name
-    record = records.read(folder / "record.json")
-    if record is None:
-        raise UsageError(f"No run {run_id!r} of {base.name}.", "Nothing was started.",
-                         "See: sslbook runs")
-    if record["status"] == "finished":
-        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
-                         "Start a new one without --resume.")
-    if held(folder):
-        raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
-                         "Wait for it, or start a new run without --resume.")
-    try:
-        given = json.loads((folder / _GIVEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # begun in JupyterLab, where nothing was given
-        given = {}
-    given |= {"PRESET": record["preset"], "SEED": record["seed"]}
-    for name, value in values.items():
-        if value != given.get(name, value) and value != "auto":
-            raise UsageError(f"The run {run_id} has {name}={given[name]}, not {value}.",
-                             "Nothing was changed.", "Start a new one without --resume.")
-    return folder, {**values, **given}
-
-
-def known_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
-    """Name -> {inferred_type_name, default, help} of a notebook's parameters cell.
-
-    Raises UsageError for a file that is not a notebook of Python code.
-    """
-    import nbformat
-    import papermill
-
-    try:
-        return papermill.inspect_notebook(str(notebook))
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        reason = str(error).partition("\n")[0][:60]
-        raise UsageError(f"The notebook {notebook.name} cannot be read: {reason}.",
-                         "Nothing was started.", "Save it again in JupyterLab.") from error
-
-
-def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """NAME=VALUE texts as typed values. Raises UsageError for unknown names and wrong types."""
-    values = {}
-    for text in assignments:
-        name, sign, value = text.partition("=")
-        name = name.strip()
-        if not sign:
-            raise UsageError(f"{text!r} is not NAME=VALUE.", "Nothing was started.",
-                             "Example: -p SEED=1")
-        if name not in known:
-            raise UsageError(
-                f"Unknown parameter {name!r}.", "Nothing was started.",
-                f"Known: {', '.join(known)}.{settings.closest(name, known)}",
-            )
-        values[name] = _typed(name, value, known[name])
-    return values
-
-
-def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
-    kind = _KINDS.get(about["inferred_type_name"], str)
-    if kind is str:
-        return text
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        value = text
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise UsageError(
-            f"{name} takes {settings.said(kind)}, not {text!r}.", "Nothing was started.",
-            f"It means: {about['help'] or 'see the parameters cell'} (default {about['default']})",
-        )
-    settings.check_finite(name, value)
-    return value
-
-
-def execute(plan: Plan, quiet: bool = False) -> Outcome:
-    """Run a planned chapter; the executed notebook lies in the run's folder."""
+    assert plan.folder is not None, "a dry run has no folder"
     output = plan.folder / f"{plan.chapter.name}.ipynb"
     environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
-    worker = Worker(plan.chapter.path, output, plan.values, environment,
-                    None if quiet else sys.stdout)
+    worker = Worker(plan.chapter.path, output, plan.values, environment, screen)
     handlers = {s: signal.signal(s, worker.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    deadline, late = time.monotonic() + 60 * minutes, False
     try:
         worker.start()
         while worker.is_alive():
             worker.join(0.2)
+            if minutes and not late and time.monotonic() > deadline:
+                late = True
+                worker.interrupt(signal.SIGTERM)
+            if screen is not None:
+                screen.follow(plan.folder, worker.place)
     finally:
         for which, handler in handlers.items():
             signal.signal(which, handler)
         worker.end()
-    return _outcome(plan, worker, output)
+        if screen is not None:
+            screen.end()
+    return _outcome(plan, worker, output, minutes if late else 0.0)
 
 
-def _outcome(plan: Plan, worker: Worker, output: Path) -> Outcome:
+def as_dict(outcome: Outcome) -> dict[str, Any]:
+    """An ended run as JSON can hold it: id, status, code, message, scores, verdicts, times."""
+    record = records.read(outcome.folder / "record.json") or {}
+    found = {"chapter": outcome.folder.parent.name, "id": outcome.folder.name,
+             "folder": str(outcome.folder), "code": outcome.code, "message": outcome.message,
+             "status": record.get("status", "not begun")}
+    claims = records.verdicts([record]) if record else {}
+    return {**found, **{key: record.get(key) for key in ("seconds", "memory_mb", "scores")},
+            "verdicts": {key: str(verdict) for key, verdict in claims.items()}}
+
+
+def _outcome(plan: Plan, worker: Worker, output: Path, minutes: float = 0.0) -> Outcome:
     record = records.read(plan.folder / "record.json")
     error = worker.error
     if error is None and record is not None and record["status"] == "finished":
         return Outcome(0, plan.folder)
     if worker.signal:
-        message = _how_to_continue(plan, record)
-        return _ended(plan, record, "interrupted", 128 + worker.signal, message)
+        what = f"Out of time after {minutes:g} minutes." if minutes else "Interrupted."
+        code = OutOfTime.exit_code if minutes else 128 + worker.signal
+        message = _how_to_continue(plan, record, what)
+        return _ended(plan, record, "interrupted", code, message, what if minutes else "")
     name = getattr(error, "ename", type(error).__name__)
     if name == "DeadKernelError":
         message = ("The kernel died, probably out of memory.\n"
-                   "What was finished is kept; the run can be resumed.\n"
-                   "Try a smaller BATCH_SIZE.")
+                   "What was finished is kept; the run can be resumed.\n" + _smaller(record))
         return _ended(plan, record, "crashed", 4, message, name)
     if error is None:
         message = "The notebook ended without run.finish(): its record is not finished."
@@ -198,6 +101,14 @@ def _outcome(plan: Plan, worker: Worker, output: Path) -> Outcome:
     return _ended(plan, record, "failed", 4, message, f"{name} in {place}")
 
 
+def _smaller(record: dict | None) -> str:
+    """The batch size to try after a kernel died: half of what it had."""
+    size = (record or {}).get("parameters", {}).get("batch_size")
+    if not isinstance(size, int) or size < 2:
+        return "Try a smaller BATCH_SIZE."
+    return f"Try -p BATCH_SIZE={size // 2} in a new run."
+
+
 def _place(error: BaseException | None) -> str:
     """The cell of an error: its number in the executed notebook and its first line."""
     if not hasattr(error, "exec_count"):
@@ -206,17 +117,17 @@ def _place(error: BaseException | None) -> str:
     return f"Cell In [{error.exec_count}] ({lines[0].strip()[:50] if lines else ''})"
 
 
-def _how_to_continue(plan: Plan, record: dict | None) -> str:
+def _how_to_continue(plan: Plan, record: dict | None, what: str) -> str:
     if record is None:
-        return "Interrupted before the run began.\nNothing was computed.\nStart it again."
+        return f"{what[:-1]} before the run began.\nNothing was computed.\nStart it again."
     command = f"sslbook run {plan.chapter.name} --resume {plan.folder.name}"
     if plan.values.get("OUT_DIR"):
         command += f" -p OUT_DIR={plan.values['OUT_DIR']}"
-    return f"Interrupted.\nThe last checkpoint is kept.\nContinue with: {command}"
+    return f"{what}\nThe last checkpoint is kept.\nContinue with: {command}"
 
 
 def _ended(
-    plan: Plan, record: dict | None, status: str, code: int, message: str, why: str = ""
+    plan: Plan, record: dict[str, Any] | None, status: str, code: int, message: str, why: str = ""
 ) -> Outcome:
     """Note in the record how the run ended; `why` names no path, for records hold none."""
     if record is not None:

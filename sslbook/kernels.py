@@ -29,6 +29,7 @@ class Worker(threading.Thread):
         self.environment, self.stream = {**os.environ, **environment}, stream
         self.error: BaseException | None = None
         self.signal = 0
+        self.place = ""  # which cell is being executed
         self.client: Any = None
         self._kernel = 0
         self._timer: threading.Timer | None = None
@@ -105,11 +106,12 @@ def _engine(base: type, worker: Worker) -> type:
     from papermill.clientwrap import PapermillNotebookClient
 
     class Client(PapermillNotebookClient):
-        def execute_cell(self, *arguments: Any, **named: Any) -> Any:
+        def execute_cell(self, cell: Any, cell_index: int, *arguments: Any, **named: Any) -> Any:
             if worker.signal:
                 raise KeyboardInterrupt
             assert worker.kernel  # noted here, for the client forgets it
-            return super().execute_cell(*arguments, **named)
+            worker.place = f"cell {cell_index + 1} of {len(self.nb.cells)}"
+            return super().execute_cell(cell, cell_index, *arguments, **named)
 
     class Engine(base):
         @classmethod

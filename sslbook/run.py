@@ -173,6 +173,7 @@ class Run:
             "versions": records.versions(), "started": self.started,
             "seconds": {"wall": round(time.monotonic() - self.began, 2),
                         "cpu": round(time.process_time() - self.cpu_began, 2)},
+            "memory_mb": device.peak_memory_mb(),
             "trainings": self.trainings, "scores": self.scores.rows,
             "diagnostics": self.diagnostics,
             "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}

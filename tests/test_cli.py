@@ -190,8 +190,8 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
 def test_quiet_prints_the_summary_only(book, sslbook_, monkeypatch):
     from sslbook import headless
 
-    def execute(plan, quiet):
-        assert quiet
+    def execute(plan, screen, minutes):
+        assert screen.streams == []
         records.write(plan.folder, record())
         return headless.Outcome(0, plan.folder)
 
@@ -250,7 +250,7 @@ def test_runs_of_one_chapter(book, sslbook_):
         folder = paths.runs() / chapter / f"2026-{chapter}"
         folder.mkdir(parents=True)
         records.write(folder, record(status="failed"))
-    rows = json.loads(sslbook_("runs", "two", "--json").out)
+    rows = json.loads(sslbook_("runs", "list", "two", "--json").out)
     assert rows == [{"chapter": "two", "id": "2026-two", "status": "failed"}]
 
 

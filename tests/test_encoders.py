@@ -277,9 +277,10 @@ def test_a_shipped_encoder_loads_and_has_its_record(folder):
     about = json.loads((folder / "encoder.json").read_text())
     assert about["chapter"] == folder.name
     assert (folder / "encoder.safetensors").stat().st_size <= 1_500_000
-    encoder, _ = load_encoder(folder)
+    encoder, _ = encoders.load_encoder(folder)
     assert encoder.out_dim == about["width"]
-    of_it = [records.read(path) for path in folder.parent.parent.glob(f"{folder.name}-*-s0.json")]
+    kept = folder.parent.parent.glob(f"{folder.name}-*-s0.json")
+    of_it = [records.read(path) for path in kept]
     assert any(record["data"]["train"]["name"] == about["data"] for record in of_it)
 
 

@@ -16,6 +16,7 @@ import tiny_book
 from test_claims import record
 
 from sslbook import headless, kernels, paths, settings
+from sslbook import plan as plans
 from sslbook.errors import DataError, OutOfTime, UsageError, UserError
 from sslbook.judging import records
 from sslbook.lock import FolderLock
@@ -41,14 +42,14 @@ def parameters_cell(path):
 def test_papermill_sees_every_parameter(chapter):
     tree = syntax.parse(parameters_cell(chapter.path))
     names = [node.target.id for node in tree.body]
-    known = headless.known_parameters(chapter.path)
+    known = plans.known_parameters(chapter.path)
     assert list(known) == names
     assert set(settings.STANDARD) <= set(known)
     for node in tree.body:
         about = known[node.target.id]
         assert about["inferred_type_name"] == node.annotation.id
         assert about["help"], f"{node.target.id} has no comment"
-        assert headless.parse([f"{node.target.id}={about['default'].strip(chr(34))}"], known)
+        assert plans.parse([f"{node.target.id}={about['default'].strip(chr(34))}"], known)
 
 
 def test_a_comment_with_an_equals_sign_would_hide_a_parameter(book):
@@ -57,8 +58,8 @@ def test_a_comment_with_an_equals_sign_would_hide_a_parameter(book):
     notebook = nbformat.read(path, 4)
     notebook.cells[0].source += 'TAU: float = 0.5  # sharper for tau=0.1\nRATE: float = 1.0\n'
     nbformat.write(notebook, path)
-    assert "TAU" not in headless.known_parameters(path)
-    assert "RATE" in headless.known_parameters(path)
+    assert "TAU" not in plans.known_parameters(path)
+    assert "RATE" in plans.known_parameters(path)
 
 
 KNOWN = {
@@ -84,7 +85,7 @@ KNOWN = {
     ],
 )
 def test_values_are_typed(text, value):
-    (found,) = headless.parse([text], KNOWN).values()
+    (found,) = plans.parse([text], KNOWN).values()
     assert found == value
     assert type(found) is type(value)
 
@@ -111,7 +112,7 @@ def test_values_are_typed(text, value):
 )
 def test_wrong_values_are_named_in_three_lines(text, says):
     with pytest.raises(UsageError) as caught:
-        headless.parse([text], KNOWN)
+        plans.parse([text], KNOWN)
     lines = lines_of(caught)
     assert lines[0].startswith(says)
     assert lines[1] == "Nothing was started."
@@ -120,7 +121,7 @@ def test_wrong_values_are_named_in_three_lines(text, says):
 
 def test_an_unknown_parameter_lists_the_known_ones_and_a_close_one():
     with pytest.raises(UsageError, match="Known: SEED, LAMBD, NET, FLIP. Did you mean LAMBD?"):
-        headless.parse(["LAMBDAA=1"], KNOWN)
+        plans.parse(["LAMBDAA=1"], KNOWN)
 
 
 # -- plans -----------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def test_an_unknown_parameter_lists_the_known_ones_and_a_close_one():
 )
 def test_what_is_wrong_is_said_before_anything_is_written(book, arguments, kind, says):
     with pytest.raises(kind) as caught:
-        headless.plan(*arguments)
+        plans.plan(*arguments)
     assert says in str(caught.value)
     assert len(lines_of(caught)) == 3
     assert not paths.home().exists()
@@ -153,33 +154,33 @@ def test_what_is_wrong_is_said_before_anything_is_written(book, arguments, kind,
 def test_a_damaged_notebook_is_named(book, content):
     toc.find("plain").path.write_text(content)
     with pytest.raises(UsageError, match="The notebook plain.ipynb cannot be read"):
-        headless.plan("plain", [])
+        plans.plan("plain", [])
 
 
 def test_a_plan_has_a_folder_of_its_own_and_notes_what_was_given(book, tmp_path):
-    first, second = (headless.plan("tiny", ["SEED=3", "TAU=0.1"], "check") for _ in range(2))
+    first, second = (plans.plan("tiny", ["SEED=3", "TAU=0.1"], "check") for _ in range(2))
     assert first.folder != second.folder
     assert first.folder.parent == paths.runs() / "tiny"
     assert first.values == {"SEED": 3, "TAU": 0.1, "PRESET": "check"}
     assert json.loads((first.folder / "parameters.json").read_text()) == first.values
     assert "-check-s3-" in first.folder.name
-    elsewhere = headless.plan("tiny", [f"OUT_DIR={tmp_path / 'o'}"])
+    elsewhere = plans.plan("tiny", [f"OUT_DIR={tmp_path / 'o'}"])
     assert elsewhere.folder.parent == tmp_path / "o" / "tiny"
 
 
 @pytest.fixture
 def unfinished(book):
     """A planned run whose record says that it was interrupted."""
-    planned = headless.plan("tiny", ["SEED=3", "TAU=0.1"], "check")
+    planned = plans.plan("tiny", ["SEED=3", "TAU=0.1"], "check")
     records.write(planned.folder, record(3, status="interrupted", preset="check"))
     return planned
 
 
 def test_a_resumed_run_keeps_its_parameters(unfinished):
-    again = headless.plan("tiny", [], "", unfinished.folder.name)
+    again = plans.plan("tiny", [], "", unfinished.folder.name)
     assert again.folder == unfinished.folder
     assert again.values == unfinished.values
-    same = headless.plan("tiny", ["TAU=0.1"], "check", unfinished.folder.name)
+    same = plans.plan("tiny", ["TAU=0.1"], "check", unfinished.folder.name)
     assert same.values == unfinished.values
 
 
@@ -190,7 +191,7 @@ def test_a_resumed_run_keeps_its_parameters(unfinished):
 )
 def test_a_resumed_run_takes_no_other_ones(unfinished, assignments, preset, says):
     with pytest.raises(UsageError, match=says) as caught:
-        headless.plan("tiny", assignments, preset, unfinished.folder.name)
+        plans.plan("tiny", assignments, preset, unfinished.folder.name)
     assert len(lines_of(caught)) == 3
 
 
@@ -199,19 +200,19 @@ def test_a_run_in_use_and_a_finished_one_cannot_be_resumed(unfinished):
     lock = FolderLock(unfinished.folder)
     assert lock.acquire()
     with pytest.raises(UsageError, match="in use by another process"):
-        headless.plan("tiny", [], "", name)
+        plans.plan("tiny", [], "", name)
     lock.release()
     records.write(unfinished.folder, record(3, preset="check"))
     with pytest.raises(UsageError, match=f"The run {name} is finished"):
-        headless.plan("tiny", [], "", name)
+        plans.plan("tiny", [], "", name)
     (unfinished.folder / "record.json").write_text("{")
     with pytest.raises(UsageError, match=f"No run '{name}' of tiny"):
-        headless.plan("tiny", [], "", name)
+        plans.plan("tiny", [], "", name)
 
 
 def test_what_a_run_was_given_may_be_lost(unfinished):
     (unfinished.folder / "parameters.json").unlink()
-    again = headless.plan("tiny", [], "", unfinished.folder.name)
+    again = plans.plan("tiny", [], "", unfinished.folder.name)
     assert again.values == {"SEED": 3, "PRESET": "check"}
 
 
@@ -302,7 +303,7 @@ def test_a_record_that_cannot_be_updated_is_said(unfinished, monkeypatch):
 
 def execute(code):
     """Run the chapter `plain` with this code in a kernel of its own."""
-    return headless.execute(headless.plan("plain", [f"CODE={code}"]), quiet=True)
+    return headless.execute(plans.plan("plain", [f"CODE={code}"]))
 
 
 def test_nothing_that_a_kernel_started_lives_on(book):

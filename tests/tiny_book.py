@@ -45,8 +45,9 @@ from sslbook.methods.barlow_twins import barlow_twins_loss
 
 SMOKE = dict(dataset="shapes", images=64, test_images=16, size=32, epochs=25, batch_size=16,
              lr=1e-3, width=4, picture=4, tau=0.5, crop=(0.4, 1.0))
+PRESETS = {"check": {**SMOKE, "max_steps": 2}, "smoke": SMOKE}
 run = sslbook.start(
-    "tiny", {"check": {**SMOKE, "max_steps": 2}, "smoke": SMOKE}, PRESET=PRESET,
+    "tiny", PRESETS, PRESET=PRESET,
     DATASET=DATASET, EPOCHS=EPOCHS, BATCH_SIZE=BATCH_SIZE, MINUTES=MINUTES, SEED=SEED,
     OUT_DIR=OUT_DIR, PICTURE=PICTURE, TAU=TAU,
 )
@@ -78,7 +79,9 @@ def probe(module, step):
 
 
 history = train(run, make_model, run.batches(train_set.images, two_views), name="pretrain",
-                loss=barlow_twins_loss, after_step=[pace], probe=probe)""",
+                loss=barlow_twins_loss, after_step=[pace], probe=probe)
+second = train(run, make_model, run.batches(train_set.images, two_views), name="second",
+               loss=barlow_twins_loss, after_step=[pace], steps=20)""",
     """\
 run.measure("a", history.steps)
 run.scores.add("tiny", {"knn20": 0.5})

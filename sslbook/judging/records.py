@@ -192,6 +192,15 @@ def expected_minutes(chapter: str, preset: str, device: str) -> str:
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
 
 
+def like(chapter: str, preset: str, device: str) -> dict[str, Any] | None:
+    """The newest finished record of this chapter, preset and kind of device, own or shipped."""
+    found = [*shipped(), *(r for _, r in of_runs(paths.runs()) if r)]
+    wanted = (chapter, preset, device, "finished")
+    same = [r for r in found if (r["chapter"], r["preset"], r["device"].get("kind"), r["status"])
+            == wanted]
+    return max(same, key=lambda r: r["started"], default=None)
+
+
 def reference(chapter: str) -> dict[str, Any] | None:
     """The shipped record that a learner's run is compared with: the longest preset, newest."""
     order = {"full": 2, "lesson": 1}

@@ -205,7 +205,8 @@ class _Trainer:
         extra, _ = split({k: v for k, v in out.items() if k not in ("loss", "z")})
         values = {"loss": losses.mean().item(), **extra, **health}
         rate = self.recipe.rate(self.step - 1, self.total)
-        self.run.log({"training": self.name, "step": self.step, "lr": rate, **values})
+        self.run.log({"training": self.name, "step": self.step, "steps": self.total, "lr": rate,
+                      **values})
         return values
 
     def _row(self, values: dict[str, float]) -> None:
@@ -220,7 +221,7 @@ class _Trainer:
             numbers, arrays = split(measured)
             row |= numbers
             self.history.probe_seconds += time.perf_counter() - began
-            self.run.log({"training": self.name, "probe": True, **row})
+            self.run.log({"training": self.name, "probe": True, "steps": self.total, **row})
         self.history.add(row, arrays)
         self.log.print(row)
 

@@ -11,18 +11,19 @@ from typing import Annotated
 import typer
 
 from sslbook import __version__
+from sslbook.cli import runs
+from sslbook.cli.options import AsJson
+from sslbook.cli.running import run
 from sslbook.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="The workbook of self-supervised learning, from the command line.")
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: fetch ahead, pack a folder.")
 nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, check.")
+app.command()(run)
+app.add_typer(runs.app, name="runs")
 app.add_typer(data_app, name="data")
 app.add_typer(nb_app, name="nb")
-
-Parameter = Annotated[list[str] | None, typer.Option(
-    "-p", "--parameter", metavar="NAME=VALUE", help="A parameter of the chapter; repeatable.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(shown: bool) -> None:
@@ -61,59 +62,6 @@ def list_chapters(as_json: AsJson = False) -> None:
         return
     for row in rows:
         typer.echo(f"{row['part'] + '/' + row['name']:<34}{row['form']:<7}{row['idea']}")
-
-
-@app.command()
-def run(
-    chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
-    parameters: Parameter = None,
-    preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
-    resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not stream the log.")] = False,
-) -> None:
-    """Execute a chapter headlessly; the result lies in its own folder under runs/."""
-    from sslbook import headless
-
-    planned = headless.plan(chapter, parameters or [], preset, resume)
-    outcome = headless.execute(planned, quiet)
-    if outcome.code:
-        typer.echo(outcome.message, err=True)
-        raise typer.Exit(outcome.code)
-    _summary(outcome.folder, chapter)
-
-
-def _summary(folder: Path, chapter: str) -> None:
-    from sslbook import report
-    from sslbook.judging import records
-
-    record = records.read(folder / "record.json")
-    typer.echo("\n" + report.text([record]))
-    notebook = folder / f"{chapter}.ipynb"
-    typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")
-
-
-@app.command()
-def runs(chapter: str = typer.Argument(""), as_json: AsJson = False) -> None:
-    """List the runs on this machine, oldest first, with how they ended."""
-    from sslbook import paths
-    from sslbook.judging import records
-    from sslbook.lock import held
-
-    rows = []
-    for folder, record in records.of_runs(paths.runs()):
-        if chapter and folder.parent.name != chapter:
-            continue
-        status = record["status"] if record else "damaged record"
-        if status == "running" and not held(folder):
-            status = "crashed"
-        rows.append({"chapter": folder.parent.name, "id": folder.name, "status": status})
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        typer.echo(f"{row['chapter']:<20}{row['id']:<36}{row['status']}")
-    if not rows:
-        typer.echo("No runs yet. Make one with: sslbook run barlow_twins")
 
 
 @app.command()
@@ -218,6 +166,3 @@ def main() -> None:
         typer.echo("Interrupted.", err=True)
         sys.exit(130)
 
-
-if __name__ == "__main__":
-    main()

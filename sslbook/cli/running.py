@@ -1,0 +1,89 @@
+"""`sslbook run`: execute a chapter, or say what executing it would do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sslbook.cli.options import AsJson, Parameter
+
+
+def run(
+    chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
+    parameters: Parameter = None,
+    preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
+    resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
+    timeout: Annotated[float, typer.Option(
+        min=0, metavar="MINUTES", help="Stop after so long, with a checkpoint (exit code 5).")] = 0,
+    dry_run: Annotated[bool, typer.Option(
+        "--dry-run", help="Check everything, say what would be done, start nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not stream the log.")] = False,
+    log_file: Annotated[Path | None, typer.Option(help="Keep the log in this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a chapter headlessly; the result lies in its own folder under runs/."""
+    from sslbook import headless
+    from sslbook.plan import describe, plan
+
+    planned = plan(chapter, parameters or [], preset, resume, dry_run)
+    if dry_run:
+        about = describe(planned)
+        typer.echo(json.dumps(about, indent=1) if as_json else _plan_text(about))
+        return
+    with _screen(quiet, log_file, as_json) as screen:
+        outcome = headless.execute(planned, screen, timeout)
+    if as_json:
+        typer.echo(json.dumps(headless.as_dict(outcome), indent=1))
+    elif not outcome.code:
+        _summary(outcome.folder, chapter)
+    if outcome.code:
+        typer.echo(outcome.message, err=True)
+        raise typer.Exit(outcome.code)
+
+
+@contextlib.contextmanager
+def _screen(quiet: bool, log_file: Path | None, as_json: bool) -> Iterator[Any]:
+    """Where the log goes: stdout (beside JSON stderr) unless quiet, and a file if asked for."""
+    from sslbook import files
+    from sslbook.screen import Screen
+
+    log = None if quiet else sys.stderr if as_json else sys.stdout
+    if log_file is None:
+        yield Screen(log)
+        return
+    with files.explained(log_file):
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with open(log_file, "a", encoding="utf-8") as copy:
+            yield Screen(log, copy)
+
+
+def _plan_text(about: dict[str, Any]) -> str:
+    """What a dry run prints."""
+    def said(value: Any, unit: str) -> str:
+        return "not known" if value is None else f"{value:,} {unit}"
+
+    data = about["data"] + ("" if about["data_is_here"] else " (to be downloaded)")
+    rows = {
+        "chapter": about["chapter"], "preset": about["preset"], "device": about["device"],
+        "seed": about["seed"], "data": data,
+        "training": said(about["steps"], f"steps of {about['batch_size']}"),
+        "time": said(about["seconds"], "s, as an earlier run of this preset took"),
+        "memory": said(about["memory_mb"], "MB, as an earlier run of this preset took"),
+    }
+    return "\n".join(f"{name:<10}{value}" for name, value in rows.items())
+
+
+def _summary(folder: Path, chapter: str) -> None:
+    from sslbook import report
+    from sslbook.judging import records
+
+    record = records.read(folder / "record.json")
+    typer.echo("\n" + report.text([record]))
+    notebook = folder / f"{chapter}.ipynb"
+    typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")

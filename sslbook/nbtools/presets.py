@@ -1,0 +1,40 @@
+"""A chapter's presets, read from its notebook without running it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from sslbook.nbtools import syntax
+
+# What a literal of dicts is made of; anything else is not evaluated.
+_PLAIN = (ast.Dict, ast.Tuple, ast.List, ast.Constant, ast.Name, ast.Load, ast.keyword, ast.UnaryOp,
+          ast.USub, ast.BinOp, ast.BitOr)
+
+
+def read(notebook: Path) -> dict[str, dict[str, Any]]:
+    """The dict PRESETS of a notebook; {} where it has none that is a literal of dicts."""
+    values: dict[str, Any] = {}
+    cells = nbformat.read(notebook, as_version=4).cells
+    trees = [syntax.parse(cell.source) for cell in cells if cell.cell_type == "code"]
+    for node in (node for tree in trees if tree for node in tree.body):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _plain(node):
+            code = compile(ast.Expression(node.value), "presets", "eval")
+            try:
+                values[node.targets[0].id] = eval(code, {"__builtins__": {}, "dict": dict}, values)
+            except NameError:  # built from something that is not plain
+                continue
+            if node.targets[0].id == "PRESETS":
+                return values["PRESETS"]
+    return {}
+
+
+def _plain(node: ast.Assign) -> bool:
+    def fits(part: ast.AST) -> bool:
+        call = isinstance(part, ast.Call) and syntax.dotted(part.func) == "dict"
+        return call or isinstance(part, _PLAIN)
+
+    return all(fits(part) for part in ast.walk(node.value))
