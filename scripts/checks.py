@@ -127,8 +127,11 @@ def call(line: list[str], *, env: dict[str, str], cwd: Path = ROOT) -> bool:
 
 
 def lint(options: argparse.Namespace) -> bool:
-    """ruff over package, tests, scripts and notebooks"""
-    return call([PYTHON, "-m", "ruff", "check", "--no-cache", "."], env=environment())
+    """ruff over package, tests, scripts and notebooks; bandit over all that is not a test"""
+    ruff = [PYTHON, "-m", "ruff", "check", "--no-cache", "."]
+    bandit = [PYTHON, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", "sslbook", "scripts",
+              "bench"]  # fmt: skip
+    return all([call(line, env=environment()) for line in (ruff, bandit)])
 
 
 def unit(options: argparse.Namespace) -> bool:
