@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -29,21 +30,25 @@ def write(path: Path, found: list[dict[str, Any]], skipped: Iterable[str] = ()) 
 
 def html(found: list[dict[str, Any]], skipped: Iterable[str] = ()) -> str:
     """Scoreboard, ledger and history as HTML. Every text in it is escaped by the template."""
-    import jinja2
-
-    maker = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                               undefined=jinja2.StrictUndefined)
-    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     claims = sorted((_drawn(row) for row in report.ledger(found)),
                     key=lambda row: (row["chapter"], row["preset"], row["data"], row["claim"]))
     counts = Counter(row["kind"] for row in claims)
-    return maker.from_string(text).render(
+    return _template().render(
         version=__version__, today=datetime.now(UTC).date().isoformat(), records=len(found),
         chapters=len({record["chapter"] for record in found}), claims=claims,
         counts=[(kind, counts[kind]) for kind in _KINDS if counts[kind]],
         groups=groups(report.scoreboard(found)), changes=report.history()[0][::-1],
         skipped=list(skipped),
     )
+
+
+@functools.cache
+def _template() -> Any:
+    import jinja2
+
+    maker = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                               undefined=jinja2.StrictUndefined)
+    return maker.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 
 
 def _drawn(row: Row) -> Row:
