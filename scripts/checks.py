@@ -237,6 +237,7 @@ def use_wheel(programs: Path, folder: Path) -> bool:
         ([python, "-c", "import sslbook; print(sslbook.__file__)"], [str(folder)]),
         ([sslbook, "list"], names),
         ([sslbook, "report"], recorded),
+        ([sslbook, "report", "--html", str(folder / "report.html")], ["Written: report.html"]),
         ([sslbook, "doctor"], [__version__, "torch"]),
         ([sslbook, "run", EXEMPLAR, "--preset", "check", "-p", "DATASET=digits"], []),
     ]
