@@ -122,11 +122,11 @@ def describe(found: Plan) -> dict[str, Any]:
     told = records.like(found.chapter.name, about.get("preset", ""), found.device) or {}
     before = told.get("trainings", {}).get("pretrain", {}).get("steps")
     ratio = steps / before if steps and before else 1.0
-    wall = told.get("seconds", {}).get("wall")
+    seconds = records.took(told) if told else None
     return {
         "chapter": found.chapter.name, "preset": about.get("preset", ""), "device": found.device,
         "seed": about.get("seed", 0), "data": name, "data_is_here": here, "steps": steps,
-        "batch_size": about.get("batch_size"), "seconds": wall and round(wall * ratio),
+        "batch_size": about.get("batch_size"), "seconds": seconds and round(seconds * ratio),
         "memory_mb": told.get("memory_mb"),
     }
 

@@ -90,6 +90,15 @@ def test_one_run_decides_what_needs_no_seeds():
     assert word([0.5], **rule) == "holds"
 
 
+def test_more_runs_can_only_weaken_what_one_run_decides():
+    rule = {"op": "<=", "bound": 0.5, "seeds": False}
+    assert word([0.2, 0.45], **rule) == "holds"  # an interval of two says nothing
+    assert word([0.35, 0.1, 0.4], **rule) == "same direction"  # the interval reaches 0.68
+    assert word([0.30, 0.31, 0.32], **rule) == "holds"
+    assert word([0.0, 0.0, 0.0], op="<=", bound=0.0, seeds=False) == "holds"
+    assert word([0.3, 0.3, 0.6], **rule) == "fails"
+
+
 def test_nothing_measured_is_not_run():
     assert decide(claim(), []) == Verdict("not run", 0)
 

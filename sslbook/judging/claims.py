@@ -21,7 +21,8 @@ class Rule:
     """A bound on one number.
 
     op: ">=" or "<=". bound: in the unit of the number. seeds: False for identities, fixed points
-    and mechanisms, which one run decides; True for accuracies, where the number is a paired
+    and mechanisms, which one run decides (three or more, only if the interval of their mean meets
+    the bound as well); True for accuracies, where the number is a paired
     difference per seed and its mean and 95 % t-interval must both meet the bound.
     """
 
@@ -110,12 +111,13 @@ def decide(claim: Claim, values: list[float], preconditions: list[float] | None 
     if claim.precondition and not all(map(claim.precondition.meets, preconditions or [math.nan])):
         return Verdict("not at this scale", n, mean, low, high)
     rule = claim.rule
-    if not rule.seeds:
-        word = "holds" if all(map(rule.meets, values)) else "fails"
-        return Verdict(word, n, mean, low, high)
+    near, far = (low, high) if rule.op == ">=" else (high, low)
+    if not rule.seeds:  # one run decides, and no further run may speak against it
+        sure = n < SEEDS or rule.meets(near)
+        every = "holds" if sure else "same direction"
+        return Verdict(every if all(map(rule.meets, values)) else "fails", n, mean, low, high)
     if n < SEEDS:
         return Verdict("undecided", n, mean, low, high)
-    near, far = (low, high) if rule.op == ">=" else (high, low)
     if rule.meets(near):
         return Verdict("holds", n, mean, low, high)
     # The sign of the difference; a bound beyond zero ("at most 2 points worse") moves it there.

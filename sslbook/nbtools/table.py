@@ -17,7 +17,7 @@ _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 def chapter_table(listed: Sequence[Chapter], records: Iterable[Mapping[str, Any]] = ()) -> str:
     """The table as markdown, without markers.
 
-    records: finished runs; where a chapter has some of preset smoke on a CPU, its median wall time
+    records: finished runs; where a chapter has some of preset smoke on a CPU, its median time
     stands in its column, else "not measured".
     """
     head = ("chapter", "idea", "paper", "form", "smoke on a CPU", "Colab")
@@ -37,9 +37,11 @@ def chapter_table(listed: Sequence[Chapter], records: Iterable[Mapping[str, Any]
 
 
 def _seconds(chapter: Chapter, records: Iterable[Mapping[str, Any]]) -> str:
+    from sslbook.judging.records import took
+
     wanted = (chapter.name, "smoke", "finished", "cpu")
     times = sorted(
-        record["seconds"]["wall"]
+        took(record)
         for record in records
         if wanted
         == (record["chapter"], record["preset"], record["status"], record["device"]["kind"])
