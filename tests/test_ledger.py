@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -184,6 +185,19 @@ def test_a_kept_record_enters_the_books_ledger(keep, tmp_path, capsys):
     assert keep.main([]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "ledger.jsonl: 0 new lines"
     assert keep.main([str(tmp_path)]) == 1  # no run
+
+
+def test_the_books_ledger_has_lost_no_line():
+    """Every line that was ever committed is still there."""
+    name = f"data/records/{ledger.NAME}"
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.splitlines() if done.returncode == 0 else []
+
+    now = set((ROOT / name).read_text(encoding="utf-8").splitlines())
+    for commit in git("log", "--format=%H", "--", name):
+        assert set(git("show", f"{commit}:{name}")) <= now, commit
 
 
 def test_the_books_ledger_is_up_to_date():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -200,6 +201,7 @@ def test_no_cell_is_a_formula(tmp_path, text):
 # -- the command -----------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folder names")
 def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_, tmp_path):  # noqa: F811
     put(book / "data" / "records", FOUND[0], "one.json")
     put(book / "data" / "records", "{", "two.json")

@@ -85,25 +85,25 @@ class Store:
             return None
         state = read_checkpoint(path)
         try:
-            return _restored(state, parts)
+            return self._restored(state, parts)
         except Exception as error:  # of another training, each part refuses in its own way
             raise _damaged(path, error) from error
 
+    @staticmethod
+    def _restored(state: dict[str, Any], parts: dict[str, Any]) -> tuple[History, dict[str, Any]]:
+        """Load a checkpoint's state into `parts`.
 
-def _restored(state: dict[str, Any], parts: dict[str, Any]) -> tuple[History, dict[str, Any]]:
-    """Load a checkpoint's state into `parts`.
-
-    Says so where threads or torch differ from those that it was made with.
-    """
-    for key, now in _conditions().items():
-        if now != state["made"][key]:
-            print(f"made with {key} {state['made'][key]}, goes on with {now}: "
-                  "the result will not be equal bit for bit")
-    for key, part in parts.items():
-        part.load_state_dict(state["parts"][key])
-    history = History(**state["history"])
-    history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
-    return history, state["values"]
+        Says so where threads or torch differ from those that it was made with.
+        """
+        for key, now in _conditions().items():
+            if now != state["made"][key]:
+                print(f"made with {key} {state['made'][key]}, goes on with {now}: "
+                      "the result will not be equal bit for bit")
+        for key, part in parts.items():
+            part.load_state_dict(state["parts"][key])
+        history = History(**state["history"])
+        history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
+        return history, state["values"]
 
 
 def _conditions() -> dict[str, Any]:
