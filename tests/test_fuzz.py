@@ -33,9 +33,9 @@ from sslbook.training.checkpoints import Store, load_weights, read_checkpoint
 from sslbook.training.history import History
 
 # The same examples in every run, nothing kept on disk.
-fuzz = settings(max_examples=60, derandomize=True, deadline=None, database=None,
+fuzz = settings(max_examples=40, derandomize=True, deadline=None, database=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-many = settings(fuzz, max_examples=120)
+many = settings(fuzz, max_examples=80)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
