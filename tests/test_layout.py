@@ -45,7 +45,7 @@ LINES, METHOD_LINES = 250, 150
 # them, and what checks them. The catalogue grows with the chapters, module by module.
 CATALOGUE = {"datasets", "masks", "methods", "nets"}
 RUNNERS = {"cli", "doctor", "headless", "kernels", "plan", "ranks", "report", "screen", "shelf"}
-CODE_LINES = {"machinery": 5000, "runners": 1500, "nbtools": 1600}
+CODE_LINES = {"machinery": 5150, "runners": 1500, "nbtools": 1600}
 PLACE = re.compile(r"(?<![\w.~>/-])/(?:home|Users|root|work)/\w|(?<!\w)[A-Z]:\\+Users\\+\w")
 
 
