@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -474,6 +475,50 @@ def test_a_scheduler_that_is_not_there(book, sslbook_, monkeypatch):  # noqa: F8
         found = sslbook_("sweep", "tiny", "--preset", "smoke", "--scheduler", one)
         assert (found.code, len(found.lines)) == (2, 3), found.err
         assert found.lines[0].startswith(f"The scheduler {one} does not answer")
+
+
+@pytest.mark.parametrize("safe", [False, True], ids=["loopback", "TLS"])
+def test_a_running_scheduler_is_used(safe):
+    import dask
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    security = Security.temporary() if safe else None
+    keys = {}
+    if safe:  # as its owner would put them into Dask's configuration
+        found = security.get_tls_config_for_role("client")
+        keys = {"distributed.comm.tls.ca-file": found["ca_file"],
+                "distributed.comm.tls.client.cert": found["cert"],
+                "distributed.comm.tls.client.key": found["key"]}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1",
+                     protocol="tls" if safe else "tcp", security=security,
+                     dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL) as local,
+        dask.config.set(keys),
+        cluster.connect(local.scheduler_address) as client,
+    ):
+        assert local.scheduler_address.startswith("tls" if safe else "tcp")
+        assert client.submit(abs, -3).result() == 3
+
+
+def test_own_workers_are_private(monkeypatch):
+    """TLS, loopback only, one thread, and no dashboard; Ctrl-C does not reach them."""
+    with cluster.connect(workers=1) as client:
+        assert client.scheduler.address.startswith("tls://127.0.0.1:")
+        (about,) = client.scheduler_info()["workers"].values()
+        assert about["nthreads"] == 1
+        (found,) = client.run(_of_worker).values()
+        assert found == ("1", True)
+        mine = psutil.Process()
+        for process in (mine, *mine.children(recursive=True)):
+            for one in process.net_connections(kind="inet"):
+                if one.status == psutil.CONN_LISTEN:
+                    assert one.laddr.ip in ("127.0.0.1", "::1")
+
+
+def _of_worker():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return os.environ["OMP_NUM_THREADS"], ignored
 
 
 # -- the comparison ----------------------------------------------------------------------------

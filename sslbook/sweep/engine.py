@@ -19,7 +19,17 @@ from sslbook.kernels import GRACE
 from sslbook.lock import FolderLock
 from sslbook.sweep import past, work
 from sslbook.sweep.grid import Grid, Point
-from sslbook.sweep.results import BEFORE, CUT, FAILED, WAITING, Result, end_text, ending
+from sslbook.sweep.results import (
+    BEFORE,
+    CUT,
+    FAILED,
+    WAITING,
+    Result,
+    counted,
+    end_text,
+    ending,
+    shape,
+)
 
 _RETRIES = 2  # of a run whose process was killed; lost workers are Dask's own affair
 Say = Callable[[str], object]
@@ -79,8 +89,8 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
     with _locked(grid), stop.listening():
         results = look(grid)
         todo = [result for result in results if result.status == WAITING]
-        say(f"{grid.chapter.name}: {len(results)} runs ({len(grid.settings())} settings, "
-            f"{len(grid.seeds)} seeds), {len(results) - len(todo)} done before, {len(todo)} to do")
+        say(f"{grid.chapter.name}: {counted(len(results), 'run')} ({shape(grid)}), "
+            f"{len(results) - len(todo)} done before, {len(todo)} to do")
         if todo:
             with connect(len(todo)) as client:
                 _work(grid, todo, client, stop, say)

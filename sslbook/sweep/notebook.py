@@ -18,7 +18,7 @@ from sslbook.lesson.viz.show import show_table
 from sslbook.sweep import compare
 from sslbook.sweep.compare import CONTROLS, Row
 from sslbook.sweep.grid import Grid, words
-from sslbook.sweep.results import Result, end_text
+from sslbook.sweep.results import Result, end_text, shape
 
 FILES = ("comparison.csv", "comparison.ipynb")
 _READ = """\
@@ -56,10 +56,10 @@ def write(grid: Grid, results: Sequence[Result]) -> list[Path]:
 def build(grid: Grid, results: Sequence[Result], rows: Sequence[Row]
           ) -> nbformat.NotebookNode:
     """The notebook, not executed."""
-    parts = [f"# {grid.chapter.name}: {len(grid.settings())} settings, {len(grid.seeds)} seeds\n\n"
-             f"Preset {grid.preset}. {words(grid.fixed)}\n\n"
-             "```\n" + "\n".join(end_text(grid, results, 0)) + "\n```"]
-    cells = [v4.new_markdown_cell(parts[0])]
+    ends = "\n".join(end_text(grid, results, 0))
+    told = f"Preset {grid.preset}. {words(grid.fixed)}".strip()
+    cells = [v4.new_markdown_cell(
+        f"# {grid.chapter.name}: {shape(grid)}\n\n{told}\n\n```\n{ends}\n```")]
     measure = main_measure(rows)
     if measure:
         cells += [

@@ -35,6 +35,16 @@ def ending(result: Result) -> str:
     return f"{result.status}{code}" + (f" ({result.run})" if result.run else "")
 
 
+def counted(count: int, what: str) -> str:
+    """1 run, 2 runs."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def shape(grid: Grid) -> str:
+    """How many settings and seeds a grid has."""
+    return f"{counted(len(grid.settings()), 'setting')}, {counted(len(grid.seeds), 'seed')}"
+
+
 def plan_text(grid: Grid, results: list[Result]) -> list[str]:
     """Lines that say what a sweep would do."""
     words = {(BEFORE, True): "done", (WAITING, True): "to go on with", (WAITING, False): "to do"}
@@ -44,14 +54,16 @@ def plan_text(grid: Grid, results: list[Result]) -> list[str]:
         run = f" ({result.run})" if result.run else ""
         lines.append(f"{grid.label(result.point)}: {word}{run}")
     counts = Counter(result.status for result in results)
-    lines.append(f"{len(results)} runs: {counts[BEFORE]} done, {counts[WAITING]} to do")
+    lines.append(f"{counted(len(results), 'run')}: {counts[BEFORE]} done, "
+                 f"{counts[WAITING]} to do")
     return lines
 
 
 def end_text(grid: Grid, results: list[Result], code: int) -> list[str]:
     """Lines that say how a sweep ended: counts, each failure with its code, how to go on."""
     counts = Counter(result.status for result in results)
-    lines = [f"{len(results)} runs: " + ", ".join(f"{n} {status}" for status, n in counts.items())]
+    ends = ", ".join(f"{n} {status}" for status, n in counts.items())
+    lines = [f"{counted(len(results), 'run')}: {ends}"]
     for result in results:
         if result.status == FAILED:
             lines.append(f"{grid.label(result.point)}: {ending(result)}")
