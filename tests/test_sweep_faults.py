@@ -92,7 +92,7 @@ class Sweep:
 
 def resumed(sweep, kernel, steps):
     """The run goes on in another kernel, from no earlier than `steps`."""
-    sweep.until(lambda: sweep.tree() and sweep.tree()[0] != kernel, "another kernel")
+    sweep.until(lambda: (sweep.tree() or (kernel,))[0] != kernel, "another kernel")
     wait_for(lambda: not alive(kernel), "the end of the first kernel", 60)
     assert sweep.steps() >= steps
 
