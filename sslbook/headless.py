@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sslbook.errors import OutOfTime, UserError
 from sslbook.judging import records
 from sslbook.kernels import Worker
 from sslbook.plan import Plan
+from sslbook.ranks import Ranks
 from sslbook.screen import Screen
 
 _CODES = {"UsageError": 2, "DataError": 3, "OutOfTime": 5}
@@ -39,7 +41,8 @@ def execute(plan: Plan, screen: Screen | None = None, minutes: float = 0.0) -> O
     assert plan.folder is not None, "a dry run has no folder"  # nosec B101 # a caller's mistake
     output = plan.folder / f"{plan.chapter.name}.ipynb"
     environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
-    worker = Worker(plan.chapter.path, output, plan.values, environment, screen)
+    kind = partial(Ranks, plan.nproc) if plan.nproc > 1 else Worker
+    worker = kind(plan.chapter.path, output, plan.values, environment, screen)
     handlers = {s: signal.signal(s, worker.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     deadline, late = time.monotonic() + 60 * minutes, False
     try:
@@ -83,7 +86,7 @@ def _outcome(plan: Plan, worker: Worker, output: Path, minutes: float = 0.0) -> 
         return _ended(plan, record, "interrupted", code, message, what if minutes else "")
     name = getattr(error, "ename", type(error).__name__)
     if name == "DeadKernelError":
-        message = ("The kernel died, probably out of memory.\n"
+        message = (f"{getattr(error, 'who', 'The kernel')} died, probably out of memory.\n"
                    "What was finished is kept; the run can be resumed.\n" + _smaller(record))
         return _ended(plan, record, "crashed", 4, message, name)
     if error is None:
@@ -121,6 +124,8 @@ def _how_to_continue(plan: Plan, record: dict | None, what: str) -> str:
     if record is None:
         return f"{what[:-1]} before the run began.\nNothing was computed.\nStart it again."
     command = f"sslbook run {plan.chapter.name} --resume {plan.folder.name}"
+    if plan.nproc > 1:
+        command += f" --nproc {plan.nproc}"
     if plan.values.get("OUT_DIR"):
         command += f" -p OUT_DIR={plan.values['OUT_DIR']}"
     return f"{what}\nThe last checkpoint is kept.\nContinue with: {command}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslbook import files, folders, paths, settings
+from sslbook import files, folders, paths, ranks, settings
 from sslbook.errors import UsageError, UserError
 from sslbook.judging import records
 from sslbook.lock import held
@@ -27,7 +27,7 @@ class Plan:
 
     values: the parameters given. folder: where it will lie (None in a dry run). settings: preset
     and parameters resolved, {} where the notebook's presets are no literal. device: "cpu", "cuda"
-    or "mps".
+    or "mps". nproc: ranks that execute the notebook together.
     """
 
     chapter: toc.Chapter
@@ -35,16 +35,18 @@ class Plan:
     folder: Path | None
     settings: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    nproc: int = 1
 
 
 def plan(
-    name: str, assignments: list[str], preset: str = "", resume: str = "", dry: bool = False
+    name: str, assignments: list[str], preset: str = "", resume: str = "", dry: bool = False,
+    nproc: int = 1,
 ) -> Plan:
     """Check everything that can be checked before a kernel starts.
 
     assignments: "NAME=VALUE" texts. resume: the id of an unfinished run. dry: make no folder and
-    download nothing. Raises UsageError (chapter, preset, parameter, type, device), DataError (data
-    set) and UserError (disk); nothing is written before all is well.
+    download nothing. nproc: ranks. Raises UsageError (chapter, preset, parameter, type, device),
+    DataError (data set) and UserError (disk); nothing is written before all is well.
     """
     chapter = toc.find(name)
     if not chapter.path.is_file():
@@ -60,7 +62,8 @@ def plan(
     if resume:
         folder, values = _resumed(base, resume, values)
         wanted = values["PRESET"]
-    found = Plan(chapter, values, folder)
+    ranks.check(nproc)
+    found = Plan(chapter, values, folder, nproc=nproc)
     _resolve(found, wanted)
     _check_data(found, dry)
     _check_disk(base)

@@ -49,6 +49,13 @@ def start(
     return run
 
 
+def load_split(settings: Any, split: str) -> Any:
+    """The split of `settings.dataset`, cut to `images` or `test_images` samples of `size`."""
+    key = "images" if split == "train" else "test_images"
+    return datasets.load(settings.dataset, split, limit=getattr(settings, key, 0),
+                         size=getattr(settings, "size", 0), seed=0)
+
+
 class Run:
     """What a chapter holds in its hand: `settings`, `streams`, `device`, `folder` and a record."""
 
@@ -90,11 +97,7 @@ class Run:
 
     def load(self, split: str = "train") -> Any:
         """The split of the settings' data set, cut to `images` or `test_images` samples."""
-        key = "images" if split == "train" else "test_images"
-        found = datasets.load(
-            self.settings.dataset, split, limit=getattr(self.settings, key, 0),
-            size=getattr(self.settings, "size", 0), seed=0,
-        )
+        found = load_split(self.settings, split)
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         return found

@@ -14,6 +14,7 @@ from sslbook import __version__
 from sslbook.cli import runs
 from sslbook.cli.options import AsJson
 from sslbook.cli.running import run
+from sslbook.cli.sweeping import sweep
 from sslbook.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -21,6 +22,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: fetch ahead, pack a folder.")
 nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, check.")
 app.command()(run)
+app.command()(sweep)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data_app, name="data")
 app.add_typer(nb_app, name="nb")

@@ -19,6 +19,8 @@ def run(
     parameters: Parameter = None,
     preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
     resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
+    nproc: Annotated[int, typer.Option(
+        metavar="N", help="Train on N ranks at once: one GPU each, or a part of the cores.")] = 1,
     timeout: Annotated[float, typer.Option(
         min=0, metavar="MINUTES", help="Stop after so long, with a checkpoint (exit code 5).")] = 0,
     dry_run: Annotated[bool, typer.Option(
@@ -31,7 +33,7 @@ def run(
     from sslbook import headless
     from sslbook.plan import describe, plan
 
-    planned = plan(chapter, parameters or [], preset, resume, dry_run)
+    planned = plan(chapter, parameters or [], preset, resume, dry_run, nproc)
     if dry_run:
         about = describe(planned)
         typer.echo(json.dumps(about, indent=1) if as_json else _plan_text(about))

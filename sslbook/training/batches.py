@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sslbook.errors import DataError
 from sslbook.streams import Streams
-from sslbook.training import reading
+from sslbook.training import reading, slices
 
 _AHEAD = 16  # steps whose random numbers are drawn, and brought to a GPU, in one go
 Transform = Callable[[Any, torch.Generator], Any]
@@ -63,9 +64,23 @@ class Batches:
         self._streams, self._transform = streams, transform
         self._orders: dict[int, Tensor] = {}
         self._drawn: tuple[int, Tensor] | None = None
+        self._part: slice | None = None
+        self._axes: slices.Axes | None = None  # of the samples in what a transform gives
 
     def __len__(self) -> int:
         return max(1, self.count // self.batch_size)
+
+    def part(self, start: int, stop: int) -> Batches:
+        """The same batches, of each of which only samples start to stop are made.
+
+        They are those of the whole batch, bit for bit: a transform's random numbers are drawn for
+        all and cut. One without two halves is applied to the whole batch, and its result is cut.
+        """
+        other = copy.copy(self)
+        other._part = slice(start, stop)
+        other._rows = type(self._rows)(self._rows.tensors, self.device)
+        other._drawn = other._axes = None
+        return other
 
     def signature(self) -> list[Any]:
         """What tells data and views apart for a fingerprint: count, 64 rows, the transform."""
@@ -91,12 +106,14 @@ class Batches:
         The numbers are None where the transform is none or has no two halves; the first is then
         the batch itself.
         """
-        rows: Any = self._rows(step, self.indices(step), self.indices)
+        halves = hasattr(self._transform, "draws")
+        order = self._mine if self._transform is None or halves else self.indices
+        rows: Any = self._rows(step, order(step), order)
         rows = rows[0] if self._single else rows
-        if hasattr(self._transform, "draws"):
+        if halves:
             return rows, self._numbers(step)
         if self._transform is not None:
-            rows = self._transform(rows, self._streams.torch("views", step))
+            rows = self._transformed(rows, step)
         return rows, None
 
     def make(self, inputs: tuple[Any, Tensor | None], *, static: bool = False) -> Any:
@@ -107,6 +124,22 @@ class Batches:
     def __call__(self, step: int) -> Any:
         return self.make(self.inputs(step))
 
+    def _mine(self, step: int) -> Tensor:
+        """The sample numbers of this part of a step."""
+        return self.indices(step) if self._part is None else self.indices(step)[self._part]
+
+    def _transformed(self, rows: Any, step: int) -> Any:
+        def make(rows: Any) -> Any:
+            return self._transform(rows, self._streams.torch("views", step))
+
+        if self._part is None:
+            return make(rows)
+        made = make(rows)
+        if self._axes is None:
+            fewer = rows[:-1] if self._single else tuple(one[:-1] for one in rows)
+            self._axes = slices.axes(make(fewer), made)
+        return slices.cut(made, self._axes, self._part)
+
     def _numbers(self, step: int) -> Tensor:
         block, place = divmod(step, _AHEAD)
         if self._drawn is None or self._drawn[0] != block:
@@ -114,8 +147,17 @@ class Batches:
             steps = range(block * _AHEAD, (block + 1) * _AHEAD)
             generators = [self._streams.torch("views", one) for one in steps]
             drawn = self._transform.draws(shapes[0] if self._single else shapes, generators)
-            self._drawn = block, to_device(drawn, self.device)
+            self._drawn = block, to_device(self._cut(drawn, shapes), self.device)
         return self._drawn[1][place]
+
+    def _cut(self, drawn: Tensor, shapes: list[tuple[int, ...]]) -> Tensor:
+        """The numbers of this part, out of those of several whole steps."""
+        if self._part is None:
+            return drawn
+        fewer = [(count - 1, *rest) for count, *rest in shapes]
+        generators = [self._streams.torch("views", 0)] * len(drawn)
+        less = self._transform.draws(fewer[0] if self._single else fewer, generators)
+        return slices.cut(drawn, slices.axes(less, drawn), self._part)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Store:
         Says so where threads or torch differ from those that it was made with.
         """
         for key, now in _conditions().items():
-            if now != state["made"][key]:
+            if now != state["made"].get(key, now):
                 print(f"made with {key} {state['made'][key]}, goes on with {now}: "
                       "the result will not be equal bit for bit")
         for key, part in parts.items():
@@ -108,7 +109,8 @@ class Store:
 
 def _conditions() -> dict[str, Any]:
     """What a result on the CPU depends on beside the run's own settings."""
-    return {"threads": torch.get_num_threads(), "torch": torch.__version__.partition("+")[0]}
+    return {"threads": torch.get_num_threads(), "torch": torch.__version__.partition("+")[0],
+            "ranks": int(os.environ.get("WORLD_SIZE") or 1)}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sslbook.errors import UserError
-from sslbook.training import precision
+from sslbook.training import distributed, precision
 from sslbook.training.checkpoints import Store
 from sslbook.training.fingerprint import fingerprint
 from sslbook.training.history import History, Log, split
 from sslbook.training.interrupts import deferred
 from sslbook.training.optim import Recipe
 from sslbook.training.planning import planned_steps
-from sslbook.training.progress import bar
+from sslbook.training.progress import bar, say_how_it_goes
 from sslbook.training.step import Step
 from sslbook.training.watch import Watch
 
@@ -58,9 +59,11 @@ def train(
     line says why and the training goes on without.
     Raises UserError on NaN, on collapse (unless allowed) and for a used module.
     """
-    trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, recipe, allow_collapse)
-    trainer.quiet, trainer.accelerate = quiet, accelerate
-    return trainer.run_all(module, steps, probe_every)
+    with distributed.explained():
+        trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, recipe,
+                           allow_collapse)
+        trainer.quiet, trainer.accelerate = quiet, accelerate
+        return trainer.run_all(module, steps, probe_every)
 
 
 class _Trainer:
@@ -70,7 +73,7 @@ class _Trainer:
         self.run, self.batches, self.name, self.hooks, self.probe = run, batches, name, hooks, probe
         self.recipe = recipe or Recipe.of(run.settings)
         self.loss, self.allow_collapse = loss, allow_collapse
-        self.streams = run.streams.child(name)
+        self.ranks, self.streams = distributed.join(run.device), run.streams.child(name)
         self.store = Store(run.folder / "train" / name)
         self.watch = Watch(name, allow_collapse)
         self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
@@ -86,16 +89,19 @@ class _Trainer:
             [steps, self.batches.batch_size, len(self.batches), self.allow_collapse],
             *getattr(self.batches, "signature", list)(),
         )
-        if self.store.claim(digest):
+        self.ranks.meet(self.name, digest)
+        if self.ranks.first and self.store.claim(digest):
             print(f"{self.name}: its code or settings changed, so it is trained again.")
+        self.store.folder = Path(self.ranks.agree(str(self.store.folder)))
         self.module = self._fresh(module)
         if self.store.finished:
             return self._load()
         self._prepare()
-        self._resume(steps)
-        with (self.streams.seeded("loop"), precision.tuned(self.run.device),
-              deferred() as self.interrupts):
-            self._loop(self._marks(probe_every))
+        with self.ranks.normalised(self.module):
+            self._resume(steps)
+            with (self.streams.seeded("loop"), precision.tuned(self.run.device),
+                  deferred() as self.interrupts):
+                self._loop(self._marks(probe_every))
         return self._finish()
 
     def _fresh(self, module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
@@ -119,18 +125,23 @@ class _Trainer:
     def _prepare(self) -> None:
         device = self.run.device
         self.module.to(device, memory_format=torch.channels_last).train()
+        self.ranks.spread(self.module)
+        self.part = self.ranks.divide(self.batches)
+        self.loss = self.ranks.gathering(self.module, self.loss, self.batches, device)
+        if self.ranks.world > 1 and not self.ranks.split:
+            print(f"{self.name}: its batch cannot be cut, so every rank computes all of it")
         self.new_step()
 
     def new_step(self) -> None:
         """A step that has done nothing yet, and its optimiser."""
-        self.stepper = Step(self.module, self.batches, self.loss, self.recipe, self.run.device,
-                            self.run.precision, self.accelerate)
+        self.stepper = Step(self.module, self.part, self.loss, self.recipe, self.run.device,
+                            self.run.precision, self.accelerate, self.ranks)
 
     def _resume(self, steps: int) -> None:
         """Continue from a checkpoint where there is one, else plan the steps."""
         found = self.store.resume(self.stepper.parts)
         if found is None:
-            self.total = steps or planned_steps(self)
+            self.total = self.ranks.agree(steps or planned_steps(self))
             self.history.steps = self.total
             count = getattr(self.batches, "count", self.batches.batch_size)
             print(f"{self.name}: {self.total} steps of {self.batches.batch_size} "
@@ -164,7 +175,7 @@ class _Trainer:
                 health = self._look(out) if looked else {}
                 self.history.seconds += time.perf_counter() - began
                 if looked and self.step - first >= 5:
-                    self._say_how_it_goes(self.step - first)
+                    say_how_it_goes(self, self.step - first)
                 if marked:
                     self._row(health)
                 if marked or self.interrupts.asked or time.monotonic() - saved > pause:
@@ -175,22 +186,9 @@ class _Trainer:
                     raise KeyboardInterrupt
                 advance(1)
 
-    def _say_how_it_goes(self, done: int) -> None:
-        """Once, what is left at the speed of the steps done; once, why they are not faster."""
-        minutes = self.history.seconds / done * (self.total - self.step) / 60
-        lines = {"time": f"about {minutes:.0f} minutes to go, as measured over {done} steps"
-                 if minutes > 1.5 and not self.quiet else "",
-                 "speed": self.stepper.reason and
-                 f"steps are not accelerated: {self.stepper.reason}"}
-        for key, line in lines.items():
-            if line and key not in self.said:
-                print(f"{self.name}: {line}")
-                self.said.add(key)
-        self.said.add("time")
-
     def update(self, step: int, steps: int) -> dict[str, Any]:
         """One step and its hooks. Returns what the module did."""
-        self.streams.reseed("module", step)  # for dropout and the like; `run_all` puts it back
+        self.streams.reseed(self.ranks.stream, step)  # of dropout; `run_all` puts it back
         out = self.stepper(step, self.recipe.rate(step, steps))
         for hook in self.hooks:
             hook(self.module, step, steps)
@@ -201,6 +199,7 @@ class _Trainer:
         """Bring the losses since the last look to the host: the loop's only synchronisation."""
         losses = torch.stack(self.recent).float().cpu()
         self.recent.clear()
+        out = self.ranks.whole(out)
         health = self.watch.look(losses, out.get("z"), self.step, self.kept)
         extra, _ = split({k: v for k, v in out.items() if k not in ("loss", "z")})
         values = {"loss": losses.mean().item(), **extra, **health}
@@ -227,14 +226,19 @@ class _Trainer:
 
     def _checkpoint(self) -> None:
         values = {"step": self.step, "total": self.total, "strikes": self.watch.strikes}
-        self.store.save(self.stepper.parts, self.history, **values)
+        if self.ranks.first:
+            self.store.save(self.stepper.parts, self.history, **values)
         self.kept = self.step
 
     def _finish(self) -> History:
         self.history.status, self.history.mode = "finished", self.stepper.mode
         if self.run.device.type == "cuda":
             self.history.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
-        self.store.finish(self.module, self.history)
+        if self.ranks.first:
+            self.store.finish(self.module, self.history)
+        self.ranks.agree(None)  # the files are there
+        if not self.ranks.first:
+            self.history = self.store.load(self.module)
         return self._hand_over()
 
     def _hand_over(self) -> History:

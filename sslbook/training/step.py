@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from sslbook.errors import UsageError
 from sslbook.training import capture, precision
+from sslbook.training.distributed import Ranks
 from sslbook.training.optim import Recipe
 
 MODES = ("auto", "graph", "compile", "off")
@@ -22,7 +23,8 @@ class Step:
 
     module, loss: as `train` takes them, the module on its device. batches: `batches(number)`, and
     for a capture `inputs` and `make` as in `Batches`. accelerate: "graph" (CUDA), "compile"
-    (torch.compile of module and loss), "off", or "auto": a graph on CUDA, else off.
+    (torch.compile of module and loss), "off", or "auto": a graph on CUDA, else off. ranks: those
+    that make the step together, off then.
 
     mode: "graph", "compile" or "eager", as it is now. reason: why it is not what was asked for.
     Raises UsageError for another value of accelerate.
@@ -37,11 +39,12 @@ class Step:
     def __init__(
         self, module: nn.Module, batches: Any, loss: Callable[..., Tensor], recipe: Recipe,
         device: torch.device, precision_name: str = "float32", accelerate: str = "off",
+        ranks: Ranks | None = None,
     ):
         if accelerate not in MODES:
             raise UsageError(f"accelerate is one of {', '.join(MODES)}, got {accelerate!r}.")
         self.module, self.batches, self.recipe = module, batches, recipe
-        self.device, self.precision = device, precision_name
+        self.device, self.precision, self.ranks = device, precision_name, ranks or Ranks()
         self.loss = precision.in_float32(loss, device)
         self.optimizer = recipe.build(module)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision_name == "fp16")
@@ -149,10 +152,12 @@ class Step:
     # -- the pieces --------------------------------------------------------------------------
 
     def _first_mode(self, accelerate: str) -> tuple[str, str]:
-        if accelerate == "compile":
-            return "compile", ""
         if accelerate == "off":
             return "eager", ""
+        if self.ranks.world > 1:
+            return "eager", "several ranks make them together"
+        if accelerate == "compile":
+            return "compile", ""
         missing = capture.available(self.device)
         if not missing and not hasattr(self.batches, "inputs"):
             missing = "these batches have no inputs to copy into place"
@@ -177,6 +182,7 @@ class Step:
     def _backward(self, out: dict[str, Any]) -> dict[str, Any]:
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(out["loss"]).backward()
+        self.ranks.average(self.module)
         return {k: v.detach() if isinstance(v, Tensor) else v for k, v in out.items()}
 
     def _move(self) -> None:

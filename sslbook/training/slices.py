@@ -1,0 +1,130 @@
+"""Which part of a batch is whose: the axis that samples lie along, found by looking.
+
+Views, masks and what a module gives its loss have their samples along axis 0 as a rule, but not
+always: (M, N, K) scores of M copies, or (P, B, J) masks. So nothing is taken for granted. A
+transform is asked for one sample less, and a module is shown two halves and their whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils import _pytree as pytree
+
+from sslbook.errors import UserError
+
+Axes = list[int | None]  # of the leaves of a nested value; None: the same for all samples
+_SHOWN = 4  # samples that a module is shown
+_ALIKE = 1e-2  # of the largest value: halves and whole differ by the rounding of other kernels
+
+
+def axes(fewer: Any, more: Any) -> Axes:
+    """The axis of each tensor that grows with the number of samples. UserError where two do."""
+    return [_axis(a, b) for a, b in zip(*map(pytree.tree_leaves, (fewer, more)), strict=True)]
+
+
+def cut(value: Any, where: Axes, part: slice) -> Any:
+    """Samples `part` of a nested value."""
+    leaves, form = pytree.tree_flatten(value)
+    leaves = [one if axis is None else one[(slice(None),) * axis + (part,)]
+              for one, axis in zip(leaves, where, strict=True)]
+    return pytree.tree_unflatten(leaves, form)
+
+
+def _axis(fewer: Any, more: Any) -> int | None:
+    if not isinstance(more, Tensor):
+        return None
+    grown = [i for i, sizes in enumerate(zip(fewer.shape, more.shape, strict=True))
+             if sizes[0] != sizes[1]]
+    if len(grown) > 1:
+        raise _unfit(f"A tensor of shape {tuple(more.shape)} has samples along two of its axes")
+    return grown[0] if grown else None
+
+
+def explore(
+    module: nn.Module, part: Callable[[int, int], Any], count: int
+) -> tuple[list[Axes], list[str]]:
+    """(for each call of the loss in a step the axes of its arguments, names of moving buffers).
+
+    part: `part(start, stop)` gives these samples of a batch of `count`, which is 2 or more. The
+    module sees up to four of them, whole and in two halves, with dropout and BatchNorm at rest;
+    its buffers are put back. A moving buffer is one outside BatchNorm that a forward changes.
+    Raises UserError where the halves do not make up the whole, or a buffer is not the mean of
+    theirs: then the module does something over its batch that parts of it cannot do alone.
+    """
+    count = min(_SHOWN, count)
+    ends = ((0, count), (0, count // 2), (count // 2, count))
+    with _at_rest(module) as buffers:
+        seen = [_shown(module, part(*one), buffers) for one in ends]
+        moving = [key for key, value in seen[0][1].items() if not torch.equal(value, buffers[key])]
+    (whole, after), (first, after_first), (second, after_second) = seen
+    if not whole or len({len(calls) for calls, _ in seen}) > 1:
+        raise _unfit("The module does not call its loss once for every batch")
+    found = [[_joined(*leaves) for leaves in zip(*calls, strict=True)]
+             for calls in zip(whole, first, second, strict=True)]
+    share = count // 2 / count
+    for key in moving:
+        if not _alike(after[key], share * after_first[key] + (1 - share) * after_second[key]):
+            raise _unfit(f"The module's buffer {key} is no mean over the batch")
+    return found, moving
+
+
+def _joined(whole: Any, first: Any, second: Any) -> int | None:
+    """The axis along which the halves make up the whole, values and all."""
+    axis = _axis(first, whole)
+    if not isinstance(whole, Tensor):
+        return None
+    made = first if axis is None else torch.cat((first, second), axis)
+    if made.shape != whole.shape or not _alike(made, whole):
+        raise _unfit("What the module gives its loss for a sample depends on the other samples")
+    return axis
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    a, b = a.double(), b.double()
+    bound = _ALIKE * b.abs().amax().item() if b.numel() else 0.0
+    return torch.allclose(a, b, rtol=0.0, atol=bound + 1e-12, equal_nan=True)
+
+
+def _shown(module: nn.Module, batch: Any, buffers: dict[str, Tensor]) -> tuple[list, dict]:
+    """What the module gave its loss, call by call, and its moving buffers after it."""
+    calls: list[list[Any]] = []
+
+    def loss(*args: Any, **named: Any) -> Tensor:
+        leaves = pytree.tree_leaves((args, named))
+        calls.append([x.detach().clone() if isinstance(x, Tensor) else x for x in leaves])
+        device = next((x.device for x in leaves if isinstance(x, Tensor)), None)
+        return torch.zeros((), device=device)
+
+    # The same dice for halves and whole: only what depends on the samples may differ.
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module(batch, loss)
+    after = {key: module.get_buffer(key).clone() for key in buffers}
+    for key, value in buffers.items():
+        module.get_buffer(key).copy_(value)
+    return calls, after
+
+
+@contextlib.contextmanager
+def _at_rest(module: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Eval mode, but for parts with buffers of their own, which shall show what they do to them."""
+    modes = [(part, part.training) for part in module.modules()]
+    for part, _ in modes:
+        own = any(True for _ in part.named_buffers(recurse=False))
+        part.training = own and not isinstance(part, _BatchNorm)
+    try:
+        yield {key: buffer.clone() for key, buffer in module.named_buffers()}
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _unfit(reason: str) -> UserError:
+    return UserError(f"{reason}, so several ranks cannot share its batches.",
+                     "Nothing was trained.", "Run this chapter without --nproc.")
