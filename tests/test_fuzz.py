@@ -309,7 +309,7 @@ def test_a_damaged_checkpoint_is_explained(tmp_path, checkpoint, damage):
 
 @pytest.mark.parametrize("change", [
     lambda state: [], lambda state: {}, lambda state: torch.zeros(3), lambda state: None,
-    lambda state: {**state, "made": 3}, lambda state: {**state, "made": {}},
+    lambda state: {**state, "made": 3},
     lambda state: {**state, "parts": {}}, lambda state: {**state, "parts": {"module": {}}},
     lambda state: {**state, "parts": {**state["parts"], "module": {"weight": torch.zeros(1)}}},
     lambda state: {**state, "parts": {**state["parts"], "optimizer": {"state": 1}}},
