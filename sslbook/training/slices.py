@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from sslbook.errors import UserError
+from sslbook.streams import Streams
 
 Axes = list[int | None]  # of the leaves of a nested value; None: the same for all samples
 _SHOWN = 4  # samples that a module is shown
@@ -102,8 +103,7 @@ def _shown(module: nn.Module, batch: Any, buffers: dict[str, Tensor]) -> tuple[l
         return torch.zeros((), device=device)
 
     # The same dice for halves and whole: only what depends on the samples may differ.
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch.no_grad(), Streams(0).seeded("halves and whole"):
         module(batch, loss)
     after = {key: module.get_buffer(key).clone() for key in buffers}
     for key, value in buffers.items():
