@@ -116,9 +116,8 @@ def settings_figure(mine: Sequence[Row], said: str, factor: float) -> Figure:
     for row in mine:
         if row["kind"] == "run":
             seeds.setdefault(compare.name(row), []).append(row["value"])
-    means = {name: sum(values) / len(values) for name, values in seeds.items()}
-    best = max(means, key=means.__getitem__)
-    title = f"Highest mean of {len(means)}: {best}"
+    means = [factor * sum(values) / len(values) for values in seeds.values()]
+    title = f"Means of the settings: {min(means):.3g} to {max(means):.3g}"
     return viz.bars_with_controls(seeds, title=title, unit=said, scale=factor)
 
 
