@@ -127,8 +127,11 @@ def call(line: list[str], *, env: dict[str, str], cwd: Path = ROOT) -> bool:
 
 
 def lint(options: argparse.Namespace) -> bool:
-    """ruff over package, tests, scripts and notebooks"""
-    return call([PYTHON, "-m", "ruff", "check", "--no-cache", "."], env=environment())
+    """ruff over package, tests, scripts and notebooks; bandit over all that is not a test"""
+    ruff = [PYTHON, "-m", "ruff", "check", "--no-cache", "."]
+    bandit = [PYTHON, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", "sslbook", "scripts",
+              "bench"]  # fmt: skip
+    return all([call(line, env=environment()) for line in (ruff, bandit)])
 
 
 def unit(options: argparse.Namespace) -> bool:
@@ -234,6 +237,7 @@ def use_wheel(programs: Path, folder: Path) -> bool:
         ([python, "-c", "import sslbook; print(sslbook.__file__)"], [str(folder)]),
         ([sslbook, "list"], names),
         ([sslbook, "report"], recorded),
+        ([sslbook, "report", "--html", str(folder / "report.html")], ["Written: report.html"]),
         ([sslbook, "doctor"], [__version__, "torch"]),
         ([sslbook, "run", EXEMPLAR, "--preset", "check", "-p", "DATASET=digits"], []),
     ]

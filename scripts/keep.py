@@ -4,6 +4,9 @@ The record goes to data/records/<chapter>-<preset>[-<data set>]-<device>-s<seed>
 is named where it is not the preset's own. With `--encoder` the run's encoder goes to
 data/records/encoders/<chapter>/, where `sslbook embed` finds it on a machine that has run nothing.
 Controls that the run measured and the book does not hold yet are kept, too.
+
+Then the verdicts that the new records bring are appended to data/records/ledger.jsonl, so that
+what they were before stays visible. Without a folder only that is done.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 LARGEST = 1_500_000  # bytes of a shipped encoder
 
 from sslbook import files  # noqa: E402 (from this checkout)
-from sslbook.judging import records  # noqa: E402
+from sslbook.judging import ledger, records  # noqa: E402
 
 RECORDS = ROOT / "data" / "records"
 
@@ -26,11 +29,14 @@ RECORDS = ROOT / "data" / "records"
 def main(arguments: list[str] | None = None) -> int:
     """Copy what is asked for and print a line for each; exit code 1 where a run is refused."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     parser.add_argument("--encoder", action="store_true", help="ship the encoder as well")
     parser.add_argument("--name", default="", help="a data set to name in the file")
     options = parser.parse_args(arguments)
-    return max(keep(run, options.name, options.encoder) for run in options.runs)
+    codes = [keep(run, options.name, options.encoder) for run in options.runs]
+    kept = [record for path in sorted(RECORDS.glob("*.json")) if (record := records.read(path))]
+    print("ledger.jsonl:", ledger.append(RECORDS / ledger.NAME, ledger.rows(kept)), "new lines")
+    return max(codes, default=0)
 
 
 def keep(run: Path, data: str, encoder: bool) -> int:

@@ -17,6 +17,7 @@ from sslbook.training.checkpoints import load_weights, save_weights
 from sslbook.views import prepare
 
 Prepare = Callable[[Tensor], Tensor]
+_LARGEST = 4096  # pixels, or columns of a table
 
 
 def save_encoder(folder: Path, encoder: nn.Module, trained_on: Any, chapter: str) -> None:
@@ -76,9 +77,10 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
         encoder = nets.build(**about["net"])
         size, expected = int(about["size"]), about["sha256"]
         mean, std = (tuple(map(float, about[key])) for key in ("mean", "std"))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AssertionError,
-            UsageError) as error:
-        reason = str(error).partition("\n")[0]
+        if not (0 < size <= _LARGEST and len(mean) == len(std) and all(s > 0 for s in std)):
+            raise ValueError("size, mean or std are none")
+    except Exception as error:  # what is no description can make json and torch raise anything
+        reason = " ".join(str(error).split())[:160]
         raise UserError(f"encoder.json of {folder.name} is damaged ({type(error).__name__}: "
                         f"{reason}).", "Nothing was loaded.", "Run the chapter again.") from error
     weights = folder / "encoder.safetensors"

@@ -38,7 +38,7 @@ def execute(plan: Plan, screen: Screen | None = None, minutes: float = 0.0) -> O
     screen: where log and progress go; None prints nothing. minutes: the run is interrupted, its
     checkpoint kept, when it takes longer (exit code 5); 0 is no limit.
     """
-    assert plan.folder is not None, "a dry run has no folder"
+    assert plan.folder is not None, "a dry run has no folder"  # nosec B101 # a caller's mistake
     output = plan.folder / f"{plan.chapter.name}.ipynb"
     environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
     kind = partial(Ranks, plan.nproc) if plan.nproc > 1 else Worker

@@ -109,7 +109,7 @@ def _engine(base: type, worker: Worker) -> type:
         def execute_cell(self, cell: Any, cell_index: int, *arguments: Any, **named: Any) -> Any:
             if worker.signal:
                 raise KeyboardInterrupt
-            assert worker.kernel  # noted here, for the client forgets it
+            _ = worker.kernel  # noted here, for the client forgets it
             worker.place = f"cell {cell_index + 1} of {len(self.nb.cells)}"
             return super().execute_cell(cell, cell_index, *arguments, **named)
 

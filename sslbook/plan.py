@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shutil
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,8 @@ def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dic
         raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
                          "Wait for it, or start a new run without --resume.")
     try:
-        given = json.loads((folder / _GIVEN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # begun in JupyterLab, where nothing was given
+        given = dict(json.loads((folder / _GIVEN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # begun in JupyterLab, where nothing was given
         given = {}
     given |= {"PRESET": record["preset"], "SEED": record["seed"]}
     for name, value in values.items():
@@ -210,11 +211,11 @@ def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
     if kind is str:
         return text
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings(action="ignore"):  # of Python's, on odd literals
+            value = ast.literal_eval(text)
+        value = float(value) if kind is float and type(value) is int else value
+    except (ValueError, TypeError, OverflowError, SyntaxError, MemoryError, RecursionError):
         value = text
-    if kind is float and type(value) is int:
-        value = float(value)
     if type(value) is not kind:
         raise UsageError(
             f"{name} takes {settings.said(kind)}, not {text!r}.", "Nothing was started.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -15,8 +16,8 @@ import torch
 from torch import nn
 
 from sslbook import datasets, device, encoders, files, folders, settings
-from sslbook.errors import UsageError
-from sslbook.judging import claims, records
+from sslbook.errors import UsageError, UserError
+from sslbook.judging import claims, ledger, records
 from sslbook.lesson import exercises
 from sslbook.lesson.verdicts import show_verdicts
 from sslbook.lock import FolderLock
@@ -46,6 +47,13 @@ def start(
     run = Run(chapter, resolved, where, folders.of_run(chapter, resolved, parameters, resume))
     run.announce(reason)
     return run
+
+
+def load_split(settings: Any, split: str) -> Any:
+    """The split of `settings.dataset`, cut to `images` or `test_images` samples of `size`."""
+    key = "images" if split == "train" else "test_images"
+    return datasets.load(settings.dataset, split, limit=getattr(settings, key, 0),
+                         size=getattr(settings, "size", 0), seed=0)
 
 
 class Run:
@@ -89,11 +97,7 @@ class Run:
 
     def load(self, split: str = "train") -> Any:
         """The split of the settings' data set, cut to `images` or `test_images` samples."""
-        key = "images" if split == "train" else "test_images"
-        found = datasets.load(
-            self.settings.dataset, split, limit=getattr(self.settings, key, 0),
-            size=getattr(self.settings, "size", 0), seed=0,
-        )
+        found = load_split(self.settings, split)
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         return found
@@ -139,9 +143,11 @@ class Run:
 
     def verdicts(self) -> dict[str, claims.Verdict]:
         """The verdict on each claim, pooled over the finished runs that differ in the seed."""
-        here = self.record("finished")
+        return records.verdicts(self._pool())
+
+    def _pool(self) -> list[dict[str, Any]]:
         mine = [r for _, r in records.of_runs(self.folder.parent.parent) if r]
-        return records.verdicts(records.pooled(here, [*records.shipped(), *mine]))
+        return records.pooled(self.record("finished"), [*records.shipped(), *mine])
 
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""
@@ -183,8 +189,11 @@ class Run:
         records.write(self.folder, self.record(status))
 
     def finish(self) -> None:
-        """Write the record of a finished run and free its folder."""
+        """Write the record and the ledger's lines of a finished run, and free its folder."""
         self._write("finished")
+        if self.measured and not exercises.fallbacks():
+            with contextlib.suppress(UserError):  # a full disk does not undo what is finished
+                ledger.append(self.folder.parent.parent / ledger.NAME, ledger.of_pool(self._pool()))
         self._lock.release()
         undecided = [k for k in self.claims if k not in self.measured]
         print(f"{self.chapter}: finished; the record holds {len(self.scores.rows)} rows of scores, "

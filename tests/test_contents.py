@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -71,10 +72,59 @@ def test_a_chapter_is_no_path(book, name):
         toc.find(name, book)
 
 
+@pytest.mark.parametrize("linked", ["next/twins.ipynb", "next"])
+def test_a_link_cannot_lead_out_of_the_notebooks(book, tmp_path, linked):
+    outside = tmp_path / "outside"
+    (outside / "next").mkdir(parents=True)
+    (outside / "next" / "twins.ipynb").write_text("{}")
+    place = book / linked
+    place.parent.mkdir(exist_ok=True)
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    symlink(place, outside / linked)
+    for ask in (toc.chapters, lambda folder: toc.find("twins", folder)):
+        with pytest.raises(UsageError, match="twins is a link out of the folder"):
+            ask(book)
+
+
+def test_links_inside_and_to_the_whole_folder_are_fine(book, tmp_path):
+    (book / "start").mkdir(exist_ok=True)
+    (book / "start" / "there.ipynb").write_text("{}")
+    (book / "next").mkdir(exist_ok=True)
+    (book / "next" / "twins.ipynb").unlink(missing_ok=True)
+    symlink(book / "next" / "twins.ipynb", book / "start" / "there.ipynb")
+    symlink(tmp_path / "linked", book)
+    assert toc.find("twins", book).path.is_file()
+    assert toc.find("twins", tmp_path / "linked").path.is_file()
+
+
+def symlink(place, target):
+    try:
+        place.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError:
+        pytest.skip("links need a right that this user does not have")
+
+
+@pytest.mark.parametrize("text", [
+    "parts: 2001-99-99", "parts: &a [*a]", "[" * 5000, "!!python/object/apply:os.getcwd []", "\x00",
+])
+def test_contents_that_yaml_stumbles_over_are_named(book, text):
+    (book / "toc.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"Mend notebooks/toc\.yml"):
+        toc.chapters(book)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("name: twins", "name: ../twins", "plain name"),
+        ("name: twins", "name: /etc/twins", "plain name"),
+        ("name: twins", "name: C:twins", "plain name"),
+        ("name: twins", "name: 'twins\\x'", "plain name"),
+        ("name: twins", 'name: "twins\\n"', "plain name"),
+        ("part: next", "part: .", "plain name"),
+        ("part: next", "part: ''", "plain name"),
         ("part: next", "part: ../../x", "plain name"),
         ("twin: [twins]", "twin: [../os]", "plain name"),
         ("data: [shapes]", "data: shapes", "not a list"),

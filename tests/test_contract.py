@@ -585,6 +585,8 @@ def test_what_looks_like_a_break_and_is_none():
 def test_counting():
     assert words("# Two words\n\n```\nno code\n```\nAn $x^2$ and [a link](https://a.b/c).") == 7
     assert paragraphs("# T\nA b\nc\n\n- d\n- e\n\n| f |") == ["A b c", "- d", "- e"]
+    marked = "A\n<!-- symbols: N -->\n| f |\n|---|\n<!-- end -->\n\nB"
+    assert paragraphs(marked) == ["A", "B"]  # a generated table is a table
 
 
 def test_the_learners_cell():

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 import tiny_book
 import torch
@@ -54,6 +55,9 @@ NOT_RECORDS = {
     "foreign": b'{"schema": 1, "name": "something else"}',
     "wrong kind": json.dumps({**record(), "claims": []}).encode(),
     "no scores": json.dumps({k: v for k, v in record().items() if k != "scores"}).encode(),
+    "no JSON": json.dumps(record()).replace("0.05", "NaN").encode(),
+    "not finite": json.dumps(record()).replace("0.05", "1e999").encode(),
+    "deep": b"[" * 100_000,
 }
 
 
@@ -83,6 +87,66 @@ def test_damaged_records_are_counted_by_runs_and_skipped_by_report():
     assert shown.exit_code == 0
     seeds = [row["n"] for row in json.loads(shown.stdout)["ledger"] if row["chapter"] == "one"]
     assert seeds == [1]
+
+
+# -- the published schema --------------------------------------------------------------------
+
+SCHEMA = Path(records.__file__).with_name("record.schema.json")
+VALIDATOR = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+SHIPPED = sorted((Path(__file__).parent.parent / "data" / "records").glob("*.json"))
+
+
+def test_the_schema_is_one_and_says_what_each_key_is():
+    VALIDATOR.check_schema(VALIDATOR.schema)
+    assert VALIDATOR.schema["properties"]["schema"]["const"] == records.SCHEMA
+    for key, about in VALIDATOR.schema["properties"].items():
+        kinds = about.get("properties") or about.get("additionalProperties")
+        assert about.get("description") or kinds, key
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_records_keep_the_schema(path):
+    VALIDATOR.validate(json.loads(path.read_text(encoding="utf-8")))
+    assert records.examine(path)[1] == ""
+
+
+def test_a_fresh_record_keeps_the_schema_and_names_no_other_keys(book):
+    run = tiny_book.here(PRESET="check")["run"]
+    found = json.loads((run.folder / "record.json").read_text(encoding="utf-8"))
+    VALIDATOR.validate(found)
+    assert set(found) <= set(VALIDATOR.schema["properties"])
+
+
+WRONG = {
+    "chapter": "../up", "status": "a\nb", "preset": "", "seed": "0", "started": 3, "tried": 1.5,
+    "trained_with": "magic", "parameters": [], "code": {}, "code__version": 1, "data": {"train": 3},
+    "device": {"name": "x"}, "device__kind": "../up", "seconds": {"wall": "1"},
+    "seconds__wall": 1e200, "scores": {"a": 3}, "scores__a": {"knn20": "high"},
+    "claims": {"a": 3}, "claims__b": {}, "claims__a__value": True,
+    "claims__a__claim__more": 1, "claims__a__claim__rule": ">= 0",
+    "claims__a__claim__rule__op": "==", "claims__a__claim__precondition": {"op": ">="},
+    "claims__a__claim__presets": "smoke",
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_what_breaks_the_schema_is_refused_and_named(tmp_path, key):
+    broken = record()
+    *parents, last = key.split("__")
+    place = broken
+    for parent in parents:
+        place = place[parent]
+    place[last] = WRONG[key]
+    assert not VALIDATOR.is_valid(broken)
+    found, why = records.examine(put(tmp_path, json.dumps(broken)))
+    assert found is None
+    assert key.split("__")[0] in why
+    assert "\n" not in why
+
+
+def test_keys_of_a_later_version_are_allowed(tmp_path):
+    later = {**record(), "mood": "good"}
+    assert records.read(put(tmp_path, json.dumps(later))) == later
 
 
 def test_runs_come_oldest_first_over_all_chapters(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ COLAB = {
 }  # fmt: skip
 # Imported names that differ from the package's, and libraries that a declared one is made of.
 PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipywidgets",
+            "fastjsonschema": "papermill", "jinja2": "jupyterlab",
             "ipykernel": "jupyterlab", "jupyter_client": "jupyterlab", "nbformat": "papermill",
             "nbclient": "papermill", "nbconvert": "jupyterlab", "scipy": "scikit-learn",
             "click": "typer", "traitlets": "ipywidgets"}  # fmt: skip
@@ -62,9 +64,11 @@ def make(tmp_path, monkeypatch):
     return module
 
 
-def requirements() -> list[str]:
+def requirements(*names: str) -> list[str]:
+    """What the package and its extras ask for, each once (dev has what the tests of others use)."""
     extras = PROJECT["optional-dependencies"]
-    return PROJECT["dependencies"] + extras["graphs"] + extras["dev"]
+    parts = [extras[name] for name in names or ("graphs", "cluster", "dev")]
+    return list(dict.fromkeys(sum(parts, PROJECT["dependencies"])))
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -95,8 +99,7 @@ def test_every_requirement_is_a_floor_and_none_is_above_colab():
 
 
 def test_the_package_imports_only_what_it_declares():
-    declared = {re.split(r"[>=]", name)[0] for name in requirements()}
-    declared -= {re.split(r"[>=]", name)[0] for name in PROJECT["optional-dependencies"]["dev"]}
+    declared = {re.split(r"[>=]", name)[0] for name in requirements("graphs", "cluster")}
     for path in (ROOT / "sslbook").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for name in imported(node) - set(sys.stdlib_module_names) - {"sslbook"}:
@@ -118,6 +121,63 @@ def test_targets_are_one_python_command_each():
     for name, recipe in rules.items():
         assert recipe == f"\t@$(PYTHON) scripts/make.py {name}\n"
     assert re.search(r"^PYTHON \?= python3$", text, flags=re.MULTILINE)
+
+
+LAB = """
+import sys
+from jupyterlab.labapp import LabApp
+from jupyter_server.serverapp import ServerApp
+server = ServerApp()
+server.parse_command_line(sys.argv[1:])
+who = server.identity_provider_class(parent=server)
+print(server.ip, server.allow_remote_access, server.disable_check_xsrf, len(who.token))
+"""
+
+
+def test_the_lab_listens_on_loopback_and_asks_for_a_token(make, tmp_path):
+    """What Jupyter's own server makes of the command line, without the user's configuration."""
+    python, module, program, *arguments = make.command("lab")
+    assert (python, module, program) == (str(make.inside("python")), "-m", "jupyterlab")
+    assert not [part for part in arguments if re.search("token|password|allow|0[.]0[.]0[.]0", part)]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
+    env |= {"JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_NO_CONFIG": "1"}
+    line = [sys.executable, "-c", LAB, *arguments]
+    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=120)
+    assert done.stdout.split() == ["127.0.0.1", "False", "False", "48"], done.stderr
+
+
+def test_the_scheduled_workflow_audits_what_is_installed():
+    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    flow = yaml.safe_load(text)
+    steps = [step.get("run", "") for job in flow["jobs"].values() for step in job["steps"]]
+    assert any("pip_audit" in step for step in steps)
+    assert flow[True]["schedule"]  # YAML reads `on` as true
+
+
+def test_lint_runs_ruff_and_bandit_and_fails_with_either(monkeypatch):
+    checks = script("checks")
+    for bad in ("", "ruff", "bandit"):
+        ran = []
+
+        def call(line, *, env, ran=ran, bad=bad):
+            ran.append(line[2])
+            return line[2] != bad
+
+        monkeypatch.setattr(checks, "call", call)
+        assert checks.lint(None) == (bad == "")
+        assert ran == ["ruff", "bandit"]
+
+
+def test_bandit_finds_what_is_risky_and_is_told_why_not():
+    line = [sys.executable, "-m", "bandit", "-q", "-c", "pyproject.toml", "-"]
+    code = "import pickle\npickle.loads(b'')\n"
+    found = subprocess.run(line, cwd=ROOT, input=code, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, "B301" in found.stdout) == (1, True)
+    for folder in ("sslbook", "scripts", "bench"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for text in path.read_text(encoding="utf-8").splitlines():
+                if "# nosec" in text:
+                    assert re.search(r"# nosec B\d{3} # \w", text), f"{path.name}: {text}"
 
 
 @pytest.mark.parametrize("name", ["make", "checks"])

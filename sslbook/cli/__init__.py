@@ -14,6 +14,7 @@ from sslbook import __version__
 from sslbook.cli import runs
 from sslbook.cli.options import AsJson
 from sslbook.cli.running import run
+from sslbook.cli.sweeping import sweep
 from sslbook.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -21,6 +22,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: fetch ahead, pack a folder.")
 nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, check.")
 app.command()(run)
+app.command()(sweep)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data_app, name="data")
 app.add_typer(nb_app, name="nb")
@@ -65,17 +67,30 @@ def list_chapters(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def report(as_json: AsJson = False) -> None:
+def report(
+    as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write one page with scores, ledger and changes.")] = None,
+    csv: Annotated[Path | None, typer.Option(
+        metavar="NAME", help="Write NAME-claims.csv and NAME-scores.csv.")] = None,
+) -> None:
     """Print the ledger of claims and the scoreboard, from shipped records and this machine's."""
-    from sslbook import paths
     from sslbook import report as reports
-    from sslbook.judging import records
+    from sslbook.report import page, tables
 
-    found = [*records.shipped(), *(r for _, r in records.of_runs(paths.runs()) if r)]
+    found, skipped = reports.collect()
+    skipped += reports.history()[1]
+    typer.echo("".join(f"{line}\n" for line in skipped), err=True, nl=False)
+    written = tables.write(csv, found) if csv else []
+    if html:
+        page.write(html, found, skipped)
+        written.append(html)
     if as_json:
         typer.echo(json.dumps(reports.plain(found), indent=1))
-        return
-    typer.echo(reports.text(found))
+    elif written:
+        typer.echo(f"Written: {', '.join(path.name for path in written)}")
+    else:
+        typer.echo(reports.text(found))
 
 
 @app.command()

@@ -143,8 +143,12 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
             if len(members) != _announced(path):
                 raise ValueError("its directory does not list what its end announces")
             contents = {name: io.BytesIO(archive.read(name)) for name in members}
-            return {name.removesuffix(".npy"): np.load(content, allow_pickle=False)
-                    for name, content in contents.items()}
+            found = {name.removesuffix(".npy"): np.load(content, allow_pickle=False)
+                     for name, content in contents.items()}
+        for column in found.values():
+            if column.dtype.kind == "U":  # four bytes can be no character at all
+                "".join(column.ravel().tolist()).encode()
+        return found
     except Exception as error:  # zipfile, zlib and NumPy have no common base for damage
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise _damaged(path, reason) from error

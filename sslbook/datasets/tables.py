@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ BUNDLED = {
 _MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 _MOST_KINDS = 256  # of texts in one column: more is a name or an identifier, not a category
 _FEWEST_LINES = 6
+_LARGEST = float(np.finfo(np.float32).max)  # beyond it, as nan, a cell is text
 
 Rows = dict[int, list[str]]  # the cells of each line, by its number in the file
 
@@ -153,7 +153,7 @@ def _number(cell: str) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= _LARGEST else None
 
 
 def _wrong(path: Path, what: str, todo: str) -> DataError:

@@ -1,7 +1,7 @@
 """Records: one JSON file a run. Scoreboard, verdicts and reports read these and nothing else.
 
 A record names chapter, code, preset, parameters, seed, data, device, versions, times, scores and
-claims. It holds no path, user or host name.
+claims (record.schema.json says how). It holds no path, user or host name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -21,11 +21,6 @@ from sslbook.judging.claims import Claim, Verdict, decide
 
 SCHEMA = 1
 _LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
-_NEEDED = {
-    "chapter": str, "status": str, "preset": str, "seed": int, "started": str, "tried": int,
-    "parameters": dict, "code": dict, "data": dict, "device": dict, "seconds": dict,
-    "scores": dict, "claims": dict,
-}
 # What decides a result; pictures, the command line and the contract do not.
 _DECIDES = ("streams.py", "nets", "heads.py", "datasets", "views", "masks", "methods",
             "judging", "training")
@@ -71,15 +66,41 @@ def write(folder: Path, record: dict[str, Any]) -> None:
     files.write_json(folder / "record.json", record)
 
 
+@functools.cache
+def _check() -> Callable[[Any], Any]:
+    """The published schema as a function that raises ValueError; a millisecond a record."""
+    import fastjsonschema
+
+    text = Path(__file__).with_name("record.schema.json").read_text(encoding="utf-8")
+    return fastjsonschema.compile(json.loads(text), use_default=False)
+
+
+def _strict(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+def examine(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """(record, "") of a file, or (None, why it is none): damaged, foreign, another schema."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_strict)
+        _check()(record)
+    except (OSError, ValueError, RecursionError) as error:
+        return None, printable(getattr(error, "strerror", None) or str(error))[:120]
+    return record, ""
+
+
 def read(path: Path) -> dict[str, Any] | None:
     """One record, or None when the file is not one (damaged, foreign, another schema)."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    good = isinstance(record, dict) and record.get("schema") == SCHEMA
-    fits = good and all(isinstance(record.get(key), kind) for key, kind in _NEEDED.items())
-    return record if fits else None
+    return examine(path)[0]
+
+
+def printable(text: str) -> str:
+    """Text from a record on one line that any terminal and file can take.
+
+    A record comes from outside: white space becomes a space; control characters, marks that turn
+    the direction of writing, and half a surrogate pair become "?".
+    """
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,9 +117,14 @@ def shipped() -> list[dict[str, Any]]:
     return [r for path in sorted(paths.records().glob("*.json")) if (r := read(path))]
 
 
+def files_of_runs(folder: Path) -> list[Path]:
+    """The records' files of all runs under `folder`, oldest first."""
+    return sorted(folder.glob("*/*/record.json"), key=lambda p: p.parent.name)
+
+
 def of_runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
     """(run folder, record or None) of all runs under `folder`, oldest first."""
-    for path in sorted(folder.glob("*/*/record.json"), key=lambda p: p.parent.name):
+    for path in files_of_runs(folder):
         yield path.parent, read(path)
 
 

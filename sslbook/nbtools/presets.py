@@ -13,6 +13,7 @@ from sslbook.nbtools import syntax
 # What a literal of dicts is made of; anything else is not evaluated.
 _PLAIN = (ast.Dict, ast.Tuple, ast.List, ast.Constant, ast.Name, ast.Load, ast.keyword, ast.UnaryOp,
           ast.USub, ast.BinOp, ast.BitOr)
+_BUILTINS = {"__builtins__": {}, "dict": dict}
 
 
 def read(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -24,7 +25,8 @@ def read(notebook: Path) -> dict[str, dict[str, Any]]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _plain(node):
             code = compile(ast.Expression(node.value), "presets", "eval")
             try:
-                values[node.targets[0].id] = eval(code, {"__builtins__": {}, "dict": dict}, values)
+                # Only literals, names and dict() came through _plain.
+                values[node.targets[0].id] = eval(code, _BUILTINS, values)  # nosec B307 # see above
             except NameError:  # built from something that is not plain
                 continue
             if node.targets[0].id == "PRESETS":

@@ -16,6 +16,7 @@ from sslbook.nbtools import syntax
 from sslbook.nbtools.toc import Chapter
 
 BEGIN, END, BLANK = "### BEGIN SOLUTION", "### END SOLUTION", "# blank:"
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
 _FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.M | re.S)
 _MATH = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S)
 _ADDRESS = re.compile(r"\]\([^)]*\)|https?://\S+|<[^>\n]+>")
@@ -150,7 +151,8 @@ def joined(text: str | list[str]) -> str:
 
 def prose(markdown: str) -> str:
     """Markdown without code, formulas (each one word), addresses and HTML tags."""
-    return _ADDRESS.sub("]", _MATH.sub(" formula ", _FENCE.sub("\n\n", markdown)))
+    text = _FENCE.sub("\n\n", _COMMENT.sub("\n\n", markdown))
+    return _ADDRESS.sub("]", _MATH.sub(" formula ", text))
 
 
 def words(markdown: str) -> int:

@@ -68,7 +68,7 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     for part in _list(toc, "parts", "toc.yml"):
         name = _name(part, "part")
         for entry in _list(part, "chapters", name):
-            found.append(_chapter(entry, name, len(found), toc, folder))
+            found.append(_inside(_chapter(entry, name, len(found), toc, folder)))
     _connected(found)
     return found
 
@@ -89,7 +89,7 @@ def find(name: str, folder: Path | None = None) -> Chapter:
 def _read(path: Path) -> dict[str, Any]:
     try:
         toc = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise _wrong(f"it cannot be read ({type(error).__name__})") from error
     if not isinstance(toc, dict):
         raise _wrong("it is not a mapping")
@@ -110,6 +110,13 @@ def _chapter(entry: Any, part: str, number: int, toc: dict[str, Any], folder: Pa
             raise _wrong(f"{key} of chapter {name} is not text")
     lists = {key: _names(entry, key, name) for key in ("needs", "twin", "data")}
     return Chapter(name, part, entry["form"], number=number, folder=folder, **texts, **lists)
+
+
+def _inside(chapter: Chapter) -> Chapter:
+    """The chapter itself, unless a link leads to a notebook outside of the notebooks' folder."""
+    if not chapter.path.resolve().is_relative_to(chapter.folder.resolve()):
+        raise _wrong(f"chapter {chapter.name} is a link out of the folder of notebooks")
+    return chapter
 
 
 def _connected(found: list[Chapter]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -48,7 +47,14 @@ class Store:
     def load(self, module: nn.Module) -> History:
         """The history and, into `module`, the weights of a finished training."""
         load_weights(self.folder / "model.safetensors", module)
-        return History.load(self.folder)
+        try:
+            return History.load(self.folder)
+        except Exception as error:  # json, zipfile and NumPy have no common base for damage
+            raise UserError(
+                f"The history of the finished training {self.folder.name} is damaged "
+                f"({type(error).__name__}).", "It was not used.",
+                "Delete its folder and run again; the training starts from its beginning.",
+            ) from error
 
     def finish(self, module: nn.Module, history: History) -> None:
         """Publish the weights, then the history: where history.json lies, all is there."""
@@ -74,14 +80,22 @@ class Store:
             temporary.write_bytes(content.getbuffer())
 
     def resume(self, parts: dict[str, Any]) -> tuple[History, dict[str, Any]] | None:
-        """Load a checkpoint into `parts`; None where there is none. UserError when damaged.
-
-        Says so where threads or torch differ from those that it was made with.
-        """
+        """Load a checkpoint into `parts`; None where there is none. UserError when damaged."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return None
         state = read_checkpoint(path)
+        try:
+            return self._restored(state, parts)
+        except Exception as error:  # of another training, each part refuses in its own way
+            raise _damaged(path, error) from error
+
+    @staticmethod
+    def _restored(state: dict[str, Any], parts: dict[str, Any]) -> tuple[History, dict[str, Any]]:
+        """Load a checkpoint's state into `parts`.
+
+        Says so where threads or torch differ from those that it was made with.
+        """
         for key, now in _conditions().items():
             if now != state["made"].get(key, now):
                 print(f"made with {key} {state['made'][key]}, goes on with {now}: "
@@ -104,11 +118,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged bytes
-        raise UserError(
-            f"The checkpoint {path.name} is damaged ({type(error).__name__}).",
-            "It was not used.",
-            "Delete it and run again; the training starts from its beginning.",
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"The checkpoint {path.name} is damaged ({type(error).__name__}).",
+        "It was not used.",
+        "Delete it and run again; the training starts from its beginning.",
+    )
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
@@ -123,8 +141,9 @@ def load_weights(path: Path, module: nn.Module) -> None:
     """Read safetensors into a module. Raises UserError when file and module do not fit."""
     try:
         module.load_state_dict(load_file(path))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # safetensors and torch have no common base for damage
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise UserError(
-            f"The weights {path.name} cannot be loaded: {reason}", "Nothing was changed."
+            f"The weights {path.name} cannot be loaded: {reason}", "They were not used.",
+            "Run again in a new run, or delete the folder that they lie in.",
         ) from error

@@ -1,0 +1,36 @@
+"""`sslbook sweep`: a grid of parameters and seeds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def sweep(
+    chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
+    parameters: Annotated[list[str] | None, typer.Option(
+        "-p", "--parameter", metavar="NAME=V1,V2",
+        help="A parameter and its values; repeatable. A value with a comma: 'NAME=\"a,b\"'.",
+    )] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds and ranges of seeds, such as 0-2,5.")] = "0",
+    preset: Annotated[str, typer.Option(help="check, smoke, lesson or full")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Runs at once on this machine.")] = 2,
+    scheduler: Annotated[str, typer.Option(
+        metavar="ADDRESS", help="A running Dask cluster: on loopback, or tls://.")] = "",
+    budget: Annotated[float, typer.Option(
+        min=0, metavar="MINUTES", help="Stop cleanly after so long; 0 means never.")] = 0.0,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="Dask's, on loopback.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
+) -> None:
+    """Run a chapter for every combination of values and seeds, and compare; done ones are kept."""
+    from sslbook.sweep import cluster, engine, grid, results
+
+    wanted = grid.parse(chapter, parameters or [], seeds, preset)
+    cluster.check_address(scheduler)
+    if dry_run:
+        typer.echo("\n".join(results.plan_text(wanted, engine.look(wanted))))
+        return
+    code = engine.sweep(wanted, lambda runs: cluster.connect(
+        scheduler, min(workers, runs), dashboard), budget, typer.echo)
+    raise typer.Exit(code)

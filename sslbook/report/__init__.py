@@ -1,0 +1,111 @@
+"""The ledger and the scoreboard, from records alone: as text here, as CSV and as a page beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sslbook import paths
+from sslbook.judging import ledger as ledgers
+from sslbook.judging import records
+
+CONTROLS = ("chance", "pixels", "random", "supervised")
+_BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
+Row = dict[str, Any]
+
+
+def collect() -> tuple[list[dict[str, Any]], list[str]]:
+    """(all records: the shipped ones, then this machine's; a line for each file that is none)."""
+    found, skipped = [], []
+    for path in [*sorted(paths.records().glob("*.json")), *records.files_of_runs(paths.runs())]:
+        record, why = records.examine(path)
+        if record is not None:
+            found.append(record)
+        else:
+            name = "/".join(path.parts[-3:] if path.name == "record.json" else path.parts[-1:])
+            skipped.append(f"skipped, no record of this book: {records.printable(name)} ({why})")
+    return found, skipped
+
+
+def history() -> tuple[list[Row], list[str]]:
+    """(changes of verdicts and rules, the book's, then this machine's; a line for each bad line).
+
+    Keys beside those of `ledger`: before (what it was), whose ("book" or "mine").
+    """
+    found, skipped = [], []
+    for whose, folder, apart in (("book", paths.records(), ()),
+                                 ("mine", paths.runs(), ("settings",))):
+        lines, wrong = ledgers.read(folder / ledgers.NAME)
+        found += [{**row, "whose": whose} for row in ledgers.changes(lines, apart)]
+        skipped += [f"skipped, no line of a ledger: {folder.name}/{ledgers.NAME}, line {number}"
+                    for number in wrong]
+    return found, skipped
+
+
+def ledger(found: list[dict[str, Any]]) -> list[Row]:
+    """One row per claim and pool of records that differ in the seed alone.
+
+    Keys: chapter, claim, text, measures, rule, verdict, n, mean, low, high, preset, data, tried
+    and more (`sslbook.judging.ledger.rows`).
+    """
+    return ledgers.rows(found)
+
+
+def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
+    """One row per finished run and row of its table; never ranked across data, budgets or presets.
+
+    Keys: chapter, preset, data, device, seed, budget (net and length of training), row, and every
+    measure of that row.
+    """
+    rows = []
+    for record in found:
+        about = {
+            "chapter": record["chapter"], "preset": record["preset"],
+            "data": ledgers.data_name(record), "device": record["device"]["kind"],
+            "seed": record["seed"], "budget": _budget(record["parameters"]),
+        }
+        for row, measures in record["scores"].items() if record["status"] == "finished" else ():
+            measured = {records.printable(k): float(v) for k, v in measures.items()
+                        if v is not None and k not in about}
+            rows.append({**ledgers.clean({**about, "row": row}), **measured})
+    return rows
+
+
+def plain(found: list[dict[str, Any]]) -> dict[str, list[Row]]:
+    """Ledger, scoreboard and history as JSON can hold them: what was not measured is null."""
+    parts = {"ledger": ledger(found), "scoreboard": scoreboard(found), "history": history()[0]}
+    return {name: [{k: None if v != v else v for k, v in row.items()} for row in rows]
+            for name, rows in parts.items()}
+
+
+def text(found: list[dict[str, Any]]) -> str:
+    """Ledger and scoreboard as plain text."""
+    if not found:
+        return "No records yet. Make one with: sslbook run barlow_twins"
+    claims, scores = ledger(found), scoreboard(found)
+    lines = ["Claims (a verdict pools runs that differ in the seed alone)", ""] if claims else []
+    for row in claims:
+        place = f"{row['chapter']} ({row['claim']}), {row['preset']}, {row['data']}"
+        lines.append(f"{place}: {row['verdict']}")
+        lines.append(f"    {row['text']}")
+        lines.append(f"    {row['measures']}: {value(row)}")
+        lines.append(f"    rule {row['rule']}; n={row['n']}; configurations tried: {row['tried']}")
+    lines += ["", "Scores (compare only within one data set and preset)", ""]
+    for row in scores:
+        measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
+        place = f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}"
+        lines.append(f"{place:<52}{row['row']:<14}{measures}")
+    return "\n".join(lines)
+
+
+def value(row: Row) -> str:
+    """Mean and 95 % interval of a row of the ledger, as far as there are any."""
+    if not row["n"]:
+        return "not measured"
+    spread = "" if row["low"] != row["low"] else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    return f"{row['mean']:.4g}{spread}"
+
+
+def _budget(settings: dict[str, Any]) -> str:
+    """What must be equal, beside data and preset, for two scores to be compared."""
+    return ", ".join(f"{key} {settings[key]}" for key in _BUDGET if settings.get(key))
