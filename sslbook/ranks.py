@@ -210,6 +210,8 @@ def _watch_pipe(over: threading.Event) -> None:
 
 def _told(worker: Worker) -> dict[str, Any]:
     """How a worker ended, {} where it is done."""
+    if _dead(worker):  # or shut down after an error: the client is about to say which
+        worker.join(5)
     if worker.is_alive():
         return {"ename": _DEAD if _dead(worker) else _LOST, "evalue": "stopped"}
     error = worker.error
