@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import time
 from collections import namedtuple
 from types import SimpleNamespace
@@ -213,4 +212,3 @@ def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):  # noqa: F81
     left = sorted(f"{p.parent.name}/{p.name}" for p in paths.runs().glob("*/*"))
     assert left == ["one/0", "one/1", "one/4", "two/1"]
     assert "Nothing to delete" in sslbook_("runs", "prune", "--keep", "1", "--yes").out
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
