@@ -62,3 +62,12 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.chdir(tiny_book.write(tmp_path / "book"))
     return tmp_path / "book"
+
+
+@pytest.fixture
+def gate(tmp_path, monkeypatch):
+    """While this file is there, the chapter `tiny` trains slowly, and never to its end."""
+    path = tmp_path / "gate"
+    path.write_text("")
+    monkeypatch.setenv("TINY_GATE", str(path))
+    return path

@@ -123,15 +123,6 @@ def test_a_read_only_output_folder(book, sslbook_, monkeypatch):  # noqa: F811
 # -- runs that are stopped -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def gate(tmp_path, monkeypatch):
-    """While this file is there, the chapter `tiny` trains slowly, and never to its end."""
-    path = tmp_path / "gate"
-    path.write_text("")
-    monkeypatch.setenv("TINY_GATE", str(path))
-    return path
-
-
 class Started:
     """A run in a process of its own that is in the middle of its training."""
 

@@ -106,11 +106,8 @@ def undisturbed(tmp_path_factory):
 @posix
 @pytest.mark.parametrize("victim", ["kernel", "runner"])
 def test_killed_at_every_moment_a_run_still_ends_the_same(
-    book, undisturbed, victim, tmp_path, monkeypatch, sslbook_, capsys  # noqa: F811
+    book, undisturbed, gate, victim, sslbook_, capsys  # noqa: F811
 ):
-    gate = tmp_path / "gate"
-    gate.write_text("")
-    monkeypatch.setenv("TINY_GATE", str(gate))
     arguments, orphans = ("-p", "SEED=3", "--preset", "smoke"), 0
     for name, reached in MOMENTS.items():
         process, folder, kernel = begin(*arguments)

@@ -94,15 +94,6 @@ def test_two_ranks_train_as_one(both, name):
 LOST = "What was finished is kept; the run can be resumed."
 
 
-@pytest.fixture
-def gate(tmp_path, monkeypatch):
-    """While this file is there, the chapter `tiny` trains slowly, and never to its end."""
-    path = tmp_path / "gate"
-    path.write_text("")
-    monkeypatch.setenv("TINY_GATE", str(path))
-    return path
-
-
 class Together(Started):
     """A run of the chapter `tiny` on two ranks that is in the middle of its training."""
 

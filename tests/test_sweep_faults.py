@@ -9,7 +9,7 @@ import nbformat
 import psutil
 import pytest
 import tiny_book
-from test_faults import gate, steps_kept, weights, whole  # noqa: F401 (fixtures)
+from test_faults import steps_kept, weights, whole  # noqa: F401 (a fixture)
 from tiny_book import alive, wait_for
 
 from sslbook import paths
