@@ -139,7 +139,8 @@ def unit(options: argparse.Namespace) -> bool:
     which = [] if options.all else ["-m", "not slow and not smoke"]
     report = ["--cov=sslbook", "--cov-report=term:skip-covered", "--durations=10"]
     with tempfile.TemporaryDirectory() as folder:
-        env = environment(COVERAGE_FILE=str(Path(folder) / "coverage"))
+        moments = "10" if options.all else "2"  # at which the fault tests kill
+        env = environment(COVERAGE_FILE=str(Path(folder) / "coverage"), SSLBOOK_MOMENTS=moments)
         return call([*PYTEST, *which, *report, "--durations-min=2", "tests"], env=env)
 
 

@@ -1,6 +1,6 @@
 """A run that is killed again and again, at one moment after the other, ends as if nothing had been.
 
-`make test` tries two moments, the scheduled run ten (SSLBOOK_MOMENTS=10).
+`make test` tries two moments, `make test-all` ten (SSLBOOK_MOMENTS=10).
 """
 
 from __future__ import annotations
