@@ -92,9 +92,15 @@ def command(target: str) -> list[str]:
     return [part.format(**names) for part in TARGETS[target]]
 
 
+def extras() -> str:
+    """The extras that are installed: dev, and what SSLBOOK_EXTRAS names (CI: teach)."""
+    return ",".join(["dev", *filter(None, [os.environ.get("SSLBOOK_EXTRAS", "")])])
+
+
 def fingerprint() -> str:
-    """Changes when what is installed has to change: pyproject.toml, this Python, the place."""
-    parts = (ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), str(ROOT).encode()
+    """Changes when what is installed has to change: pyproject.toml, extras, Python, the place."""
+    here = f"{extras()} {sys.version} {ROOT}"
+    parts = (ROOT / "pyproject.toml").read_bytes(), here.encode()
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -156,7 +162,8 @@ def pip_install() -> None:
     pip = [inside("python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
            "--quiet", "--no-compile"]  # fmt: skip
     with open(log, "w", encoding="utf-8") as out:
-        for what in (["--upgrade", "pip"], ["torch", "torchvision", "--editable", ".[dev]"]):
+        book = ["torch", "torchvision", "--editable", f".[{extras()}]"]
+        for what in (["--upgrade", "pip"], book):
             process = subprocess.Popen(pip + what, cwd=ROOT, stdout=out, stderr=out, env=clean())
             if wait(process):
                 raise Stop(why_pip_failed(log.read_text(encoding="utf-8", errors="replace")))

@@ -99,7 +99,8 @@ def test_every_requirement_is_a_floor_and_none_is_above_colab():
 
 
 def test_the_package_imports_only_what_it_declares():
-    declared = {re.split(r"[>=]", name)[0] for name in requirements("graphs", "cluster")}
+    extras = requirements("graphs", "cluster", "teach")
+    declared = {re.split(r"[>=]", name)[0] for name in extras}
     for path in (ROOT / "sslbook").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for name in imported(node) - set(sys.stdlib_module_names) - {"sslbook"}:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sslbook import __version__
-from sslbook.cli import runs
+from sslbook.cli import course, runs
 from sslbook.cli.options import AsJson
 from sslbook.cli.running import run
 from sslbook.cli.sweeping import sweep
@@ -24,6 +24,7 @@ nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, 
 app.command()(run)
 app.command()(sweep)
 app.add_typer(runs.app, name="runs")
+app.add_typer(course.app, name="course")
 app.add_typer(data_app, name="data")
 app.add_typer(nb_app, name="nb")
 

@@ -1,0 +1,54 @@
+"""`sslbook course`: a course from the chapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="A course: editions, graded assignments, slides.")
+
+
+@app.callback()
+def _course() -> None:
+    """Keeps `build` a command with a name."""
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Argument(help="The course's folder.")],
+    chapters: Annotated[str, typer.Option(
+        metavar="A,B", help="Chapters, with commas between (default: all).")] = "",
+    edition: Annotated[str, typer.Option(
+        help="student (blanks), instructor (solved, with notes) or script.")] = "student",
+    ref: Annotated[str, typer.Option(
+        metavar="TAG", help="Pin badges and install cells to this tag.")] = "",
+    nbgrader: Annotated[bool, typer.Option(
+        "--nbgrader", help="Write graded assignments too, into OUT/nbgrader.")] = False,
+    seed: Annotated[str, typer.Option(
+        help="Draws the assignments' variants; keep it (default: a new one).")] = "",
+    slides: Annotated[bool, typer.Option(
+        "--slides", help="Run the chapters and write slides, into OUT/slides.")] = False,
+    preset: Annotated[str, typer.Option(help="Of the slides' runs.")] = "smoke",
+    vendor: Annotated[str, typer.Option(
+        metavar="FOLDER", help="Holds reveal.js and mathjax; without it npm gets them.")] = "",
+    replace: Annotated[bool, typer.Option(
+        "--replace", help="Write over what an earlier build left.")] = False,
+) -> None:
+    """Write chapters for a class: an edition, and where asked for assignments and slides."""
+    from sslbook.course import build as course
+
+    picked = course.chosen(chapters)
+    written = course.write_editions(out, picked, edition, ref, replace)
+    typer.echo(f"{len(written)} chapters, edition {edition}: {out / edition}")
+    if nbgrader:
+        from sslbook.course import grading
+
+        for line in grading.write_course(out / "nbgrader", picked, seed, replace):
+            typer.echo(line)
+    if slides:
+        from sslbook.course import slides as decks
+
+        for line in decks.write_decks(out / "slides", picked, preset, vendor, replace):
+            typer.echo(line)

@@ -1,0 +1,46 @@
+"""`sslbook course build`: which files a course gets, and that none is written over by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sslbook import files
+from sslbook.course import editions
+from sslbook.errors import UsageError
+from sslbook.nbtools import toc
+from sslbook.nbtools.toc import Chapter
+
+
+def chosen(names: str) -> list[Chapter]:
+    """The chapters that a list with commas names, in the order of the book ("": all).
+
+    Raises UsageError for a name that is not in the book.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    found = {toc.find(name).name for name in wanted}
+    return [chapter for chapter in toc.chapters() if not wanted or chapter.name in found]
+
+
+def write_editions(out: Path, chapters: Sequence[Chapter], edition: str, ref: str = "",
+                   replace: bool = False) -> list[Path]:
+    """Write one edition of each chapter to OUT/<edition>/<part>/; returns the files.
+
+    All are made before the first is written. Raises UsageError where a file is there already
+    (unless `replace`), and as `editions.make` does.
+    """
+    ending = "py" if edition == "script" else "ipynb"
+    made = {out / edition / one.part / f"{one.name}.{ending}": editions.make(one, edition, ref)
+            for one in chapters}
+    return write(made, replace)
+
+
+def write(made: dict[Path, str], replace: bool) -> list[Path]:
+    """Write the texts, each in one step; UsageError where one is there and `replace` is not set."""
+    there = [path for path in made if path.exists()]
+    if there and not replace:
+        raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
+                         "Give another folder, or add --replace.")
+    for path, text in made.items():
+        files.write_text(path, text)
+    return list(made)
