@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sslbook import files
@@ -37,10 +37,15 @@ def write_editions(out: Path, chapters: Sequence[Chapter], edition: str, ref: st
 
 def write(made: dict[Path, str], replace: bool) -> list[Path]:
     """Write the texts, each in one step; UsageError where one is there and `replace` is not set."""
-    there = [path for path in made if path.exists()]
-    if there and not replace:
-        raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
-                         "Give another folder, or add --replace.")
+    check_free(made, replace)
     for path, text in made.items():
         files.write_text(path, text)
     return list(made)
+
+
+def check_free(wanted: Iterable[Path], replace: bool) -> None:
+    """Raise UsageError where one of the files is there and `replace` is not set."""
+    there = [path for path in wanted if path.exists()]
+    if there and not replace:
+        raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
+                         "Give another folder, or add --replace.")

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from sslbook.course import build, variants
+from sslbook.course.preprocess import HIDE, HIDE_END
 from sslbook.course.variants import Assignment, Question, Task
 from sslbook.errors import UsageError
 from sslbook.nbtools.toc import Chapter
 
-HIDE, HIDE_END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 _STARTUP = """\
 import os
 

@@ -8,6 +8,7 @@ enough for small type.
 from __future__ import annotations
 
 import difflib
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,12 +76,14 @@ CONTEXTS = {"page": Context((7.0, 2.2), 3.2, 110), "talk": Context((6.0, 2.5), 3
 _active: list[Context] = []
 
 
-def use(context: str = "page") -> Context:
+def use(context: str = "") -> Context:
     """Set matplotlib's parameters to the book's look and return the sizes in use.
 
     context: "page" for notebooks or "talk" for slides (larger type and thicker lines in roomier
-    panels). Raises UsageError for another name.
+    panels); "" takes the one that SSLBOOK_FIGURES names, else "page". Raises UsageError for
+    another name.
     """
+    context = context or os.environ.get("SSLBOOK_FIGURES", "") or "page"
     if context not in CONTEXTS:
         near = difflib.get_close_matches(context, CONTEXTS, n=1) or list(CONTEXTS)
         raise UsageError(f"There is no figure context {context!r}.",
