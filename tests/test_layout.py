@@ -43,7 +43,8 @@ HEAVY = ("torch", "torchvision", "numpy", "matplotlib", "sklearn", "timm", "pape
 # Longest module and longest method, in lines.
 LINES, METHOD_LINES = 250, 150
 # Lines of code (no blanks, comments or docstrings): the machinery that notebooks import, what runs
-# them, what checks them, and what makes a course of them. The catalogue grows with the chapters, module by module.
+# them, what checks them, and what makes a course of them. The catalogue, and a course's variants,
+# grow with the chapters, module by module.
 CATALOGUE = {"datasets", "masks", "methods", "nets"}
 RUNNERS = {"cli", "doctor", "headless", "kernels", "plan", "ranks", "report", "screen", "shelf",
            "sweep"}

@@ -31,8 +31,8 @@ COLAB = {
 PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipywidgets",
             "fastjsonschema": "papermill", "jinja2": "jupyterlab",
             "ipykernel": "jupyterlab", "jupyter_client": "jupyterlab", "nbformat": "papermill",
-            "nbclient": "papermill", "nbconvert": "jupyterlab", "pygments": "jupyterlab", "scipy": "scikit-learn",
-            "click": "typer", "traitlets": "ipywidgets"}  # fmt: skip
+            "nbclient": "papermill", "nbconvert": "jupyterlab", "scipy": "scikit-learn",
+            "pygments": "jupyterlab", "click": "typer", "traitlets": "ipywidgets"}  # fmt: skip
 
 
 def script(name: str) -> ModuleType:

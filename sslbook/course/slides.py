@@ -197,6 +197,14 @@ def _narrow(table: str) -> str:
     return "\n".join("| " + " | ".join(row[i].strip() for i in keep) + " |" for row in rows)
 
 
+def _size(slide: Slide) -> int:
+    """Pixels of a code slide's type, so that its longest line and its last one are seen; else 0."""
+    lines = slide.body.splitlines()
+    if slide.kind != "code":
+        return 0
+    return int(min(30, 1100 / (0.605 * max(map(len, lines))), 560 / (1.4 * len(lines))))
+
+
 def page(title: str, slides: Sequence[Slide], parts: dict[str, str]) -> str:
     """The deck as one file that asks for no other: scripts, styles and pictures are in it."""
     import jinja2
@@ -208,7 +216,8 @@ def page(title: str, slides: Sequence[Slide], parts: dict[str, str]) -> str:
     render: dict[str, Any] = {"code": lambda text: paint(text, language="python")}
     shown = [{**vars(slide), "body": render.get(slide.kind, markdown2html_mistune)(slide.body),
               "heading": markdown2html_mistune(html.escape(slide.heading, quote=False)),
-              "notes": markdown2html_mistune(slide.notes)} for slide in slides]
+              "notes": markdown2html_mistune(slide.notes), "size": _size(slide)}
+             for slide in slides]
     maker = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined,
                                trim_blocks=True, lstrip_blocks=True)
     template = Path(__file__).with_name("slides.html").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def strip(columns: int = 1, *, widths: Sequence[float] | None = None, title: str
     sizes = active()
     wide, high = sizes.strip
     if columns > 3 and sizes is CONTEXTS["talk"]:
-        made = figure(wide, 1.5 * high)
+        made = figure(wide, 1.25 * high)
         axes = made.subplots(2, (columns + 1) // 2).flat
     else:
         made = figure(wide, high)
