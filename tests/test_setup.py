@@ -21,7 +21,7 @@ import sslbook
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
-TARGETS = {"run", "test", "test-all", "lab", "lint", "check-exemplar"}
+TARGETS = {"run", "test", "test-all", "lab", "site", "lint", "check-exemplar"}
 # What Colab has: no floor may be above it.
 COLAB = {
     "torch": "2.11", "torchvision": "0.26", "numpy": "2.1", "scikit-learn": "1.6",
@@ -67,7 +67,7 @@ def make(tmp_path, monkeypatch):
 def requirements(*names: str) -> list[str]:
     """What the package and its extras ask for, each once (dev has what the tests of others use)."""
     extras = PROJECT["optional-dependencies"]
-    parts = [extras[name] for name in names or ("graphs", "cluster", "dev")]
+    parts = [extras[name] for name in names or ("graphs", "cluster", "site", "dev")]
     return list(dict.fromkeys(sum(parts, PROJECT["dependencies"])))
 
 
