@@ -40,7 +40,8 @@ def write(chapter: Chapter, book: Sequence[Chapter], source: Path, after: str) -
                           for out in _output(one, chapter, source, f"{cell.index}-{i}")]
         raw["metadata"] = {"tags": ["hide-input"]} if _is_plumbing(cell) else {}
     if after:
-        notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": after})
+        end = {"cell_type": "markdown", "id": "end-of-page", "metadata": {}, "source": after}
+        notebook["cells"].append(end)
     notebook["metadata"].pop("widgets", None)
     _save(source / chapter.inside, json.dumps(notebook).encode())
     _save(source / DOWNLOADS / chapter.inside, chapter.path.read_bytes())
