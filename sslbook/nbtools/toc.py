@@ -73,6 +73,11 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     return found
 
 
+def at(path: Path) -> Chapter | None:
+    """The chapter of the book whose notebook lies at `path`, None where it is no chapter's."""
+    return next((one for one in chapters() if one.path.resolve() == path.resolve()), None)
+
+
 def find(name: str, folder: Path | None = None) -> Chapter:
     """The chapter of that name; raises UsageError with close matches when there is none."""
     known = {chapter.name: chapter for chapter in chapters(folder)}
