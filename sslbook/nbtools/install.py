@@ -12,7 +12,8 @@ from sslbook.nbtools.toc import Chapter
 
 # Plain Python, since what `%pip` returns cannot be asked. `--no-deps` keeps pip from touching
 # torch, numpy and ipywidgets, whose exchange would ask for a restart; of what the book needs
-# both services lack papermill alone, and that only for `sslbook run`.
+# Colab lacks papermill, which only `sslbook run` asks for. It comes first: once the book is there,
+# pip would complain that jupyterlab is not.
 _CELL = """\
 # only on Colab and Kaggle: install the book, and leave their libraries as they are
 import os
@@ -21,7 +22,7 @@ import sys
 
 if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
     book = "git+https://github.com/{repository}@{ref}"
-    for what in (["--no-deps", os.environ.get("SSLBOOK_WHEEL", book)], ["papermill"]):
+    for what in (["papermill"], ["--no-deps", os.environ.get("SSLBOOK_WHEEL", book)]):
         if subprocess.call([sys.executable, "-m", "pip", "install", "-q", *what]):
             raise OSError("pip failed. On Kaggle: Settings > Internet on; run again.")"""
 _BADGE = re.compile(r"https://colab\.research\.google\.com/github/[^\s)]+\.ipynb")
