@@ -77,6 +77,20 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     return found
 
 
+def address(file: str) -> str:
+    """The address of a file of the book's repository, at the tag that the contents name.
+
+    file: its path inside the repository, with forward slashes.
+    """
+    toc = _read(paths.notebooks() / "toc.yml")
+    return f"https://github.com/{toc.get('repository')}/blob/{toc.get('ref')}/{file}"
+
+
+def at(path: Path) -> Chapter | None:
+    """The chapter of the book whose notebook lies at `path`, None where it is no chapter's."""
+    return next((one for one in chapters() if one.path.resolve() == path.resolve()), None)
+
+
 def find(name: str, folder: Path | None = None) -> Chapter:
     """The chapter of that name; raises UsageError with close matches when there is none."""
     known = {chapter.name: chapter for chapter in chapters(folder)}
