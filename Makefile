@@ -1,7 +1,7 @@
 # Each target is one Python command; without make, type the command itself.
 PYTHON ?= python3
 
-.PHONY: run test test-all lab lint check-exemplar
+.PHONY: run test test-all lab site lint check-exemplar
 
 # Pretrain, judge and explain Barlow Twins on the data that come with the book.
 run:
@@ -18,6 +18,10 @@ test-all:
 # Open the book in JupyterLab.
 lab:
 	@$(PYTHON) scripts/make.py lab
+
+# The web edition, below build/site/html (needs Node.js for the fonts of formulas).
+site:
+	@$(PYTHON) scripts/make.py site
 
 # Find mistakes in code and notebooks without running them.
 lint:

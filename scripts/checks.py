@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXEMPLAR = "barlow_twins"
 PYTHON = sys.executable
+PIP = ("-m", "pip", "--quiet")
 STEP_SECONDS = 3600  # a step that takes longer hangs
 # Two workers, one thread each; the cells of one notebook stay on one worker.
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
@@ -197,19 +198,30 @@ def wheel(options: argparse.Namespace) -> bool:
         return program is not None and use_wheel(program, folder)
 
 
+def build_wheel(folder: Path) -> Path | None:
+    """Build the book's wheel into a folder; None where that failed."""
+    build = [PYTHON, *PIP, "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w"]
+    if not call([*build, str(folder), str(ROOT)], env=without_configuration()):
+        return None
+    (built,) = folder.glob("*.whl")
+    print(f"{built.name}: {built.stat().st_size / 1e6:.2f} MB", flush=True)
+    return built
+
+
+def without_configuration() -> dict[str, str]:
+    """The variables for a pip that asks no index."""
+    return environment(PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1")
+
+
 def install_wheel(folder: Path) -> Path | None:
     """Build the wheel, install it, and return the folder of the new environment's programs.
 
     The libraries come from this environment through a .pth line, which spares some GB. Its own
     .pth files are not read that way, so the editable book stays out of reach.
     """
-    quiet = environment(PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1")
-    pip = [PYTHON, "-m", "pip", "--quiet"]
-    build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", str(folder)]
-    if not call([*pip, *build, str(ROOT)], env=quiet):
+    built = build_wheel(folder)
+    if built is None:
         return None
-    (built,) = folder.glob("*.whl")
-    print(f"{built.name}: {built.stat().st_size / 1e6:.2f} MB", flush=True)
     venv.create(folder / "env", symlinks=os.name != "nt")
     programs = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
     python = str(programs / "python")
@@ -217,7 +229,7 @@ def install_wheel(folder: Path) -> Path | None:
     inside = Path(subprocess.check_output([python, "-c", where], text=True).strip())
     (inside / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     install = ["--python", python, "install", "--no-deps", "--no-index", str(built)]
-    return programs if call([*pip, *install], env=quiet) else None
+    return programs if call([PYTHON, *PIP, *install], env=without_configuration()) else None
 
 
 def use_wheel(programs: Path, folder: Path) -> bool:

@@ -27,6 +27,7 @@ TARGETS = {
     "test-all": (*CHECKS, "--all"),
     "lint": (*CHECKS, "--only", "lint"),
     "check-exemplar": (*CHECKS, "--only", "check", "--chapters", "barlow_twins"),
+    "site": ("{python}", "-m", "web"),
     "lab": (
         "{python}", "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1",
         "--ServerApp.root_dir={root}", "--LabApp.default_url=/lab/tree/notebooks",

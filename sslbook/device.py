@@ -54,11 +54,12 @@ def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
 
 
 def describe(device: torch.device) -> Mapping[str, Any]:
-    """Kind, name and threads, as they go into a record."""
+    """Kind, name, threads and the number of ranks, as they go into a record."""
     import platform
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {"kind": device.type, "name": name, "threads": torch.get_num_threads()}
+    return {"kind": device.type, "name": name, "threads": torch.get_num_threads(),
+            "ranks": int(os.environ.get("WORLD_SIZE") or 1)}
 
 
 def peak_memory_mb() -> int | None:

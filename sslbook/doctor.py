@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslbook import __version__, paths
+from sslbook.nbtools import toc
 
 
 def examine() -> Iterator[tuple[str, str, bool]]:
@@ -26,6 +27,7 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     found = bool(named) and Path(named).is_dir()
     yield "data", ("SSLBOOK_DATA is set" + ("" if found else ", but is no folder")) if named else (
         "SSLBOOK_DATA is not set; sets are downloaded when first used"), found or not named
+    yield "help", toc.address("docs/troubleshooting.md"), True
 
 
 def _libraries() -> Iterator[tuple[str, str, bool]]:
@@ -36,7 +38,9 @@ def _libraries() -> Iterator[tuple[str, str, bool]]:
         try:
             yield name, metadata.version(name), True
         except metadata.PackageNotFoundError:
-            yield name, "missing: pip install sslbook", False
+            spare = name == "jupyterlab"  # Colab and Kaggle bring a front end of their own
+            yield name, "missing, make lab alone needs it" if spare else (
+                "missing: pip install sslbook"), spare
 
 
 def _device() -> Iterator[tuple[str, str, bool]]:

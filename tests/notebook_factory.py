@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sslbook.nbtools import install
 from sslbook.nbtools.source import NotebookSource
 from sslbook.nbtools.toc import Chapter
 
@@ -39,11 +40,6 @@ run = sslbook.start(
     "NAME", PRESETS, PRESET=PRESET, DATASET=DATASET, EPOCHS=EPOCHS, BATCH_SIZE=BATCH_SIZE,
     MINUTES=MINUTES, SEED=SEED, OUT_DIR=OUT_DIR, LAMBD=LAMBD, STRICT_DIAGONAL=STRICT_DIAGONAL,
 )"""
-INSTALL = """\
-import sys
-
-if "google.colab" in sys.modules:
-    %pip install -q --no-deps "sslbook @ git+https://github.com/sslbook/sslbook.git@main\""""
 LOSS = '''\
 def loss_by_hand(z1, z2, lambd=LAMBD):
     """The loss of two views. z1, z2: (N, D)."""
@@ -142,7 +138,7 @@ def notebook(form: str = "long") -> dict[str, Any]:
     card = CARD.replace("COLAB", listed.colab).replace("PAPER", PAPER)
     cells = [
         text("card", "card", card),
-        code("install", "install", INSTALL),
+        code("install", "install", install.cell(listed)),
         text("parameters-title", "parameters", "## What can be changed"),
         code("parameters", "", PARAMETERS, "parameters"),
         code("presets", "setup", PRESETS),
@@ -156,7 +152,7 @@ def notebook(form: str = "long") -> dict[str, Any]:
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        "sslbook": {"chapter": listed.name, "form": form},
+        "sslbook": {"chapter": listed.name, "form": form, "ref": listed.ref},
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 

@@ -225,6 +225,8 @@ def test_doctor(sslbook_, monkeypatch, tmp_path):
     assert found.code == 0, found.out
     words = [line.split()[1] for line in found.out.splitlines()]
     assert {"sslbook", "python", "torch", "papermill", "device", "preset", "disk"} <= set(words)
+    help_ = "https://github.com/sslbook/sslbook/blob/main/docs/troubleshooting.md"
+    assert found.out.splitlines()[-1].split() == ["ok", "help", help_]
     monkeypatch.setenv("SSLBOOK_DATA", str(tmp_path / "nothing"))
     found = sslbook_("doctor")
     assert found.code == 4

@@ -35,7 +35,7 @@ def chapter(tmp_path_factory):
         patched.setenv("MPLBACKEND", "Agg")
         space = {"__name__": "__main__"}
         for cell in SOURCE.code:
-            if cell.section != "install":  # IPython's magic, for Colab alone
+            if cell.section != "install":  # for Colab and Kaggle alone
                 execute(cell.source, space)
             if "parameters" in cell.tags:
                 space["PRESET"] = "check"

@@ -16,6 +16,8 @@ import torch
 from test_faults import Started, posix, steps_kept
 from tiny_book import sslbook, wait_for
 
+from sslbook.judging import records
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -158,6 +160,7 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on(book, gate, tmp_path):
     assert again.returncode == 0, err
     assert f"resumed at step {first} of 100" in out
     assert run.status == "finished"
+    assert records.read(run.folder / "record.json")["device"]["ranks"] == 2
     assert Started.folders() == [run.folder]
     assert not run.living()
 

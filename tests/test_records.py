@@ -199,7 +199,7 @@ def test_a_record_says_what_it_must(book):
     assert stored["data"]["train"]["sha256"] == run.load().sha256
     assert stored["trained_with"] == "notebook"
     assert stored["trainings"]["pretrain"]["steps"] == 2
-    assert stored["device"] == {"kind": "cpu", "name": platform.machine(),
+    assert stored["device"] == {"kind": "cpu", "name": platform.machine(), "ranks": 1,
                                 "threads": torch.get_num_threads(), "precision": "float32"}
     assert stored["versions"]["torch"]
     assert stored["code"]["version"] == sslbook.__version__

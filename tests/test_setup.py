@@ -21,7 +21,7 @@ import sslbook
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
-TARGETS = {"run", "test", "test-all", "lab", "lint", "check-exemplar"}
+TARGETS = {"run", "test", "test-all", "lab", "site", "lint", "check-exemplar"}
 # What Colab has: no floor may be above it.
 COLAB = {
     "torch": "2.11", "torchvision": "0.26", "numpy": "2.1", "scikit-learn": "1.6",
@@ -67,7 +67,7 @@ def make(tmp_path, monkeypatch):
 def requirements(*names: str) -> list[str]:
     """What the package and its extras ask for, each once (dev has what the tests of others use)."""
     extras = PROJECT["optional-dependencies"]
-    parts = [extras[name] for name in names or ("graphs", "cluster", "dev")]
+    parts = [extras[name] for name in names or ("graphs", "cluster", "site", "dev")]
     return list(dict.fromkeys(sum(parts, PROJECT["dependencies"])))
 
 
@@ -153,6 +153,60 @@ def test_the_scheduled_workflow_audits_what_is_installed():
     steps = [step.get("run", "") for job in flow["jobs"].values() for step in job["steps"]]
     assert any("pip_audit" in step for step in steps)
     assert flow[True]["schedule"]  # YAML reads `on` as true
+
+
+def test_the_scheduled_workflow_runs_the_chapters_as_colab_would():
+    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    steps = yaml.safe_load(text)["jobs"]["colab"]["steps"]
+    assert "python scripts/colab.py" in [step.get("run", "") for step in steps]
+
+
+@pytest.fixture
+def colab(monkeypatch, tmp_path):
+    """scripts/colab.py without an environment: versions before and after, chapters that run."""
+    checks = script("checks")
+    module = script("colab")
+    module.had = {"torch": "2.11.0", "numpy": "2.1.3"}
+    module.has = [module.had, {**module.had, "sslbook": "0.1.0"}]
+    module.bad = set()
+    monkeypatch.setattr(module, "make_environment", lambda folder: folder)
+    monkeypatch.setattr(module, "versions", lambda programs: module.has.pop(0))
+    monkeypatch.setattr(module, "run", lambda one, *_: (one.name, 1.5, one.name not in module.bad))
+    monkeypatch.setattr(checks, "build_wheel", lambda folder: folder / "sslbook.whl")
+    return module
+
+
+def test_colab_lists_every_chapter_and_what_was_added(colab, capsys):
+    assert colab.main([]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows[2:-2]] == [one.name for one in colab.checks.book()]
+    assert rows[-2:] == ["added: sslbook", "changed: nothing of 2 libraries"]
+
+
+def test_colab_fails_where_a_chapter_or_a_library_did(colab, capsys):
+    colab.bad = {"dcl"}
+    assert colab.main(["--chapters", "simclr,dcl"]) == 1
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[-1] for row in rows[2:4]] == ["yes", "NO"]
+    colab.bad, colab.has = set(), [colab.had, {"torch": "2.12.0"}]
+    assert colab.main(["--chapters", "dcl"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "changed: torch 2.11.0 -> 2.12.0, numpy 2.1.3 -> removed of 2 libraries"
+
+
+def test_colab_has_what_the_floors_are_held_against():
+    text = " ".join(script("colab").LIBRARIES)
+    for name, version in COLAB.items():
+        assert f"{name}=={version}" in text
+
+
+def test_colab_builds_the_sliders_and_leaves_the_book_as_it_is(colab):
+    (chapter,) = (one for one in colab.checks.book() if one.name == "simclr")
+    before = chapter.path.read_bytes()
+    cells = colab.with_sliders(chapter.path)["cells"]
+    place = next(i for i, cell in enumerate(cells) if cell["id"] == "live")
+    assert "sec:install" in cells[place - 1]["metadata"]["tags"]
+    assert chapter.path.read_bytes() == before
 
 
 def test_lint_runs_ruff_and_bandit_and_fails_with_either(monkeypatch):

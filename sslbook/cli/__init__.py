@@ -158,6 +158,25 @@ def nb_check(notebooks: list[Path]) -> None:
     raise typer.Exit(4 if problems else 0)
 
 
+@nb_app.command("new")
+def nb_new(
+    part: Annotated[str, typer.Argument(help="A part of the book, or a new one.")],
+    name: Annotated[str, typer.Argument(help="The chapter's name, such as my_method.")],
+    form: Annotated[str, typer.Option(help="long, short, study or guide")] = "short",
+    title: Annotated[str, typer.Option(help="The title (default: from the name)")] = "",
+    paper: Annotated[str, typer.Option(help="The paper's address")] = "",
+    execute: Annotated[bool, typer.Option(help="Execute it in preset check.")] = True,
+) -> None:
+    """Write a new chapter that runs and keeps the contract, its twin and test, and list it."""
+    from sslbook.nbtools import scaffold
+
+    made = scaffold.new(part, name, form, title, paper)
+    typer.echo("\n".join(f"Written: {path.name}" for path in made))
+    if execute:
+        scaffold.execute(scaffold.toc.find(name).path)
+        typer.echo("Executed in preset check. Next: CONTRIBUTING.md, from step 3 on.")
+
+
 def main() -> None:
     """Entry point: expected errors become three lines and an exit code."""
     try:

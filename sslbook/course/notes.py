@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import yaml
 
 from sslbook import paths
 from sslbook.errors import UsageError
+from sslbook.nbtools import routes
 from sslbook.nbtools.source import NotebookSource
 
-_MINUTES = re.compile(r"reading (\d+), doing (\d+)")
 _KEYS = {"share", "misconceptions", "ask"}
 
 
@@ -60,7 +59,7 @@ def of(source: NotebookSource) -> dict[str, Note]:
     both = {name: (own.get(name, {}), common.get(name, {})) for name in names}
     weights = [next((entry["share"] for entry in both[name] if "share" in entry), 1)
                for name in names]
-    minutes = shared(card_minutes(source), weights)
+    minutes = shared(sum(routes.minutes(source.chapter)), weights)
     return {name: Note(spent, _joined(both[name], "misconceptions"),
                        tuple((q, a) for entry in both[name]
                              for q, a in entry.get("ask", {}).items()))
@@ -69,12 +68,6 @@ def of(source: NotebookSource) -> dict[str, Note]:
 
 def _joined(entries: tuple[dict, ...], key: str) -> tuple[str, ...]:
     return tuple(text for entry in entries for text in entry.get(key, []))
-
-
-def card_minutes(source: NotebookSource) -> int:
-    """Reading and doing minutes that the card promises, 0 where it has none."""
-    found = _MINUTES.search(source.text("card"))
-    return sum(map(int, found.groups())) if found else 0
 
 
 def shared(total: int, weights: list[float]) -> list[int]:

@@ -12,8 +12,9 @@ from importlib import import_module
 from pathlib import Path
 
 from sslbook.errors import UsageError
+from sslbook.nbtools import toc
 from sslbook.nbtools.source import NotebookSource, read
-from sslbook.nbtools.toc import FORMS, Chapter, chapters
+from sslbook.nbtools.toc import FORMS, Chapter
 
 Finding = tuple[int | None, str]
 Rule = Callable[[NotebookSource], Iterator[Finding]]
@@ -70,7 +71,7 @@ def check(path: str | Path, form: str = "") -> list[Problem]:
     and is needed for a notebook that is not listed. Raises UsageError for an unreadable notebook.
     """
     path = Path(path)
-    chapter = {one.path.resolve(): one for one in chapters()}.get(path.resolve())
+    chapter = toc.at(path)
     if form not in ("", *FORMS) or not (form or chapter):
         raise UsageError(
             f"{path.name} is not in the table of contents, or its form {form!r} is not known.",

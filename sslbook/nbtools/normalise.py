@@ -10,7 +10,7 @@ from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import symbols
+from sslbook.nbtools import install, symbols, toc
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _LANGUAGE = {
@@ -37,14 +37,15 @@ def normalise(path: str | Path) -> bool:
     """Rewrite the notebook at `path` in the book's form; True where that changed the file.
 
     Removes widget state, timings, injected parameters, stderr, warnings, progress bars, empty
-    cells and the paths of this machine; fills in missing cell ids and tables of symbols; closes
-    gaps in the execution counts, unless cells were run out of order (the contract is to see that).
+    cells and the paths of this machine; fills in missing cell ids and tables of symbols; makes a
+    chapter's badge, install cell and metadata name the tag of the table of contents; closes gaps
+    in the execution counts, unless cells were run out of order (the contract is to see that).
     Doing it twice is doing it once. Raises UsageError where the file is no notebook of format 4.
     """
     path = Path(path)
     try:
         before = path.read_bytes().decode("utf-8")
-        after = normalised(before, path.parent.name)
+        after = normalised(before, path.parent.name, toc.at(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path.name} is not a readable notebook ({type(error).__name__}).",
@@ -56,10 +57,11 @@ def normalise(path: str | Path) -> bool:
     return after != before
 
 
-def normalised(text: str, part: str = "") -> str:
+def normalised(text: str, part: str = "", chapter: toc.Chapter | None = None) -> str:
     """The normal form of a notebook's JSON text; raises ValueError where it is no notebook.
 
-    part: of the book; it can give a symbol another meaning in the tables of symbols.
+    part: of the book; it can give a symbol another meaning in the tables of symbols. chapter: its
+    entry in the table of contents, which badge, install cell and metadata then agree with.
     """
     import nbformat
 
@@ -68,6 +70,8 @@ def normalised(text: str, part: str = "") -> str:
         if notebook.nbformat != 4:
             raise ValueError("not of notebook format 4")
         _tidy(notebook)
+        if chapter:
+            install.pin(notebook, chapter)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = symbols.filled(cell.source, part)

@@ -23,6 +23,7 @@ class Chapter:
 
     name, part: `notebooks/<part>/<name>.ipynb`. twin: modules of `sslbook.methods`.
     data: modules of `sslbook.datasets`. number: place in the book, from 0.
+    parents: (chapter, the one thing changed) for every method that this one comes from.
     repository, ref: the GitHub repository and the tag that badges and install cells name.
     """
 
@@ -35,7 +36,9 @@ class Chapter:
     needs: tuple[str, ...] = ()
     twin: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
     number: int = 0
+    part_title: str = ""
     repository: str = ""
     ref: str = ""
     folder: Path = Path("notebooks")
@@ -67,10 +70,25 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     found: list[Chapter] = []
     for part in _list(toc, "parts", "toc.yml"):
         name = _name(part, "part")
+        about = {**toc, "part_title": part.get("title", "")}
         for entry in _list(part, "chapters", name):
-            found.append(_inside(_chapter(entry, name, len(found), toc, folder)))
+            found.append(_inside(_chapter(entry, name, len(found), about, folder)))
     _connected(found)
     return found
+
+
+def address(file: str) -> str:
+    """The address of a file of the book's repository, at the tag that the contents name.
+
+    file: its path inside the repository, with forward slashes.
+    """
+    toc = _read(paths.notebooks() / "toc.yml")
+    return f"https://github.com/{toc.get('repository')}/blob/{toc.get('ref')}/{file}"
+
+
+def at(path: Path) -> Chapter | None:
+    """The chapter of the book whose notebook lies at `path`, None where it is no chapter's."""
+    return next((one for one in chapters() if one.path.resolve() == path.resolve()), None)
 
 
 def find(name: str, folder: Path | None = None) -> Chapter:
@@ -98,18 +116,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _chapter(entry: Any, part: str, number: int, toc: dict[str, Any], folder: Path) -> Chapter:
     name = _name(entry, "name")
-    allowed = {"name", "form", "title", "idea", "paper", "needs", "twin", "data"}
+    allowed = {"name", "form", "title", "idea", "paper", "needs", "twin", "data", "parents"}
     if extra := set(entry) - allowed:
         raise _wrong(f"chapter {name} has unknown keys: {', '.join(sorted(extra))}")
     if entry.get("form") not in FORMS:
         raise _wrong(f"chapter {name} has form {entry.get('form')!r}, not {', '.join(FORMS)}")
     texts = {key: entry.get(key, "") for key in ("title", "idea", "paper")}
-    texts |= {key: toc.get(key, "") for key in ("repository", "ref")}
+    texts |= {key: toc.get(key, "") for key in ("part_title", "repository", "ref")}
     for key, value in texts.items():
         if not isinstance(value, str):
             raise _wrong(f"{key} of chapter {name} is not text")
     lists = {key: _names(entry, key, name) for key in ("needs", "twin", "data")}
-    return Chapter(name, part, entry["form"], number=number, folder=folder, **texts, **lists)
+    parents = _parents(entry.get("parents", {}), name)
+    return Chapter(name, part, entry["form"], number=number, folder=folder, parents=parents,
+                   **texts, **lists)
+
+
+def _parents(entry: Any, chapter: str) -> tuple[tuple[str, str], ...]:
+    """What `parents: {chapter: what was changed}` says."""
+    if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
+        raise _wrong(f"parents of {chapter} do not say chapter: change")
+    return tuple((_name({"parent": name}, "parent"), text) for name, text in entry.items())
 
 
 def _inside(chapter: Chapter) -> Chapter:
@@ -120,13 +147,16 @@ def _inside(chapter: Chapter) -> Chapter:
 
 
 def _connected(found: list[Chapter]) -> None:
-    """Names are unique, and a chapter needs only chapters that come before it."""
+    """Names are unique, a chapter needs only chapters before it, and parents are chapters."""
     seen: set[str] = set()
+    names = {chapter.name for chapter in found}
     for chapter in found:
         if chapter.name in seen:
             raise _wrong(f"chapter {chapter.name} is listed twice")
         if missing := [need for need in chapter.needs if need not in seen]:
             raise _wrong(f"chapter {chapter.name} needs {missing[0]}, which does not come before")
+        if strange := [name for name, _ in chapter.parents if name not in names - {chapter.name}]:
+            raise _wrong(f"chapter {chapter.name} has a parent {strange[0]}, which is no chapter")
         seen.add(chapter.name)
 
 

@@ -1,10 +1,11 @@
-"""Rules about the title card, and the tag that badge and install cell share."""
+"""Rules about the title card, and the install cell that goes with its badge."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from sslbook.nbtools import install
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource
 
@@ -85,10 +86,8 @@ def card_objectives(chapter: NotebookSource) -> Iterator[Finding]:
 
 
 @rule()
-def one_tag(chapter: NotebookSource) -> Iterator[Finding]:
-    """The install cell installs the repository and tag that the badge opens."""
-    cells = chapter.section("install", kind="code")
-    wanted = f"{chapter.chapter.repository}@{chapter.chapter.ref}"
-    source = "\n".join(cell.source for cell in cells).replace(".git@", "@")
-    if cells and wanted not in source:
-        yield cells[0].index, f"the install cell does not install {wanted}"
+def install_cell(chapter: NotebookSource) -> Iterator[Finding]:
+    """The install cell is the book's, for the repository and tag that the badge opens."""
+    for cell in chapter.section("install", kind="code"):
+        if cell.source != install.cell(chapter.chapter):
+            yield cell.index, "not the book's install cell: run sslbook nb normalise"

@@ -25,11 +25,10 @@ def code_parses(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def plain_python(chapter: NotebookSource) -> Iterator[Finding]:
-    """No `%` and `!` lines outside the install cell: the script edition is plain Python."""
+    """No `%` and `!` lines: the script edition is plain Python."""
     for cell in chapter.code:
-        if cell.section != "install":
-            for line in syntax.escapes(cell.source):
-                yield cell.index, f"a line for IPython only: {line[:60]}"
+        for line in syntax.escapes(cell.source):
+            yield cell.index, f"a line for IPython only: {line[:60]}"
 
 
 @rule()

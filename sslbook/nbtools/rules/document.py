@@ -50,11 +50,9 @@ def kernel(chapter: NotebookSource) -> Iterator[Finding]:
 def listed_metadata(chapter: NotebookSource) -> Iterator[Finding]:
     """`metadata.sslbook` agrees with the table of contents."""
     stored, listed = chapter.metadata.get("sslbook", {}), chapter.chapter
-    if (stored.get("chapter"), stored.get("form")) != (listed.name, listed.form):
-        wanted = {"chapter": listed.name, "form": listed.form}
-        yield None, f"metadata.sslbook is {stored}, the table of contents says {wanted}"
-    if stored.get("ref", listed.ref) != listed.ref:
-        yield None, f"metadata.sslbook.ref is {stored['ref']!r}, toc.yml names {listed.ref!r}"
+    wanted = {"chapter": listed.name, "form": listed.form, "ref": listed.ref}
+    if stored != wanted:
+        yield None, f"metadata.sslbook is {stored}, toc.yml says {wanted}: sslbook nb normalise"
 
 
 @rule()

@@ -1,4 +1,7 @@
-"""Rules about size: cells, code, words, figures, paragraphs, bytes. All limits are maxima."""
+"""Rules about size: cells, code, words, figures, paragraphs, bytes. All limits are maxima.
+
+Code is what the author wrote: the install cell, the same in every chapter, counts as empty.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource, paragraphs, words
+from sslbook.nbtools.source import Cell, NotebookSource, paragraphs, words
 
 # Per form: cells, code lines (not blank), words of prose, cells that show a PNG.
 CELLS = {"long": 60, "short": 28, "study": 40}
@@ -22,6 +25,10 @@ def _over(count: int, limits: dict[str, int], form: str, what: str) -> Iterator[
         yield None, f"{count} {what}; a {form} chapter has at most {limits[form]}"
 
 
+def _written(cell: Cell) -> int:
+    return 0 if cell.section == "install" else cell.lines
+
+
 @rule("long", "short", "study")
 def cell_count(chapter: NotebookSource) -> Iterator[Finding]:
     """At most so many cells."""
@@ -31,7 +38,7 @@ def cell_count(chapter: NotebookSource) -> Iterator[Finding]:
 @rule("long")
 def code_lines(chapter: NotebookSource) -> Iterator[Finding]:
     """At most so many lines of code in all."""
-    total = sum(cell.lines for cell in chapter.code)
+    total = sum(_written(cell) for cell in chapter.code)
     yield from _over(total, CODE_LINES, chapter.chapter.form, "lines of code")
 
 
@@ -60,7 +67,7 @@ def cell_length(chapter: NotebookSource) -> Iterator[Finding]:
 @rule()
 def median_cell(chapter: NotebookSource) -> Iterator[Finding]:
     """Most code cells are short."""
-    middle = median([cell.lines for cell in chapter.code] or [0])
+    middle = median([_written(cell) for cell in chapter.code] or [0])
     if middle > MEDIAN_LINES:
         yield None, f"the median code cell has {middle:g} lines, at most {MEDIAN_LINES} are allowed"
 

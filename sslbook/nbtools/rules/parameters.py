@@ -149,19 +149,3 @@ def start_call(chapter: NotebookSource) -> Iterator[Finding]:
     for name in names(chapter):
         if syntax.dotted(syntax.keyword(call, name) or ast.Constant(0)) != name:
             yield cell.index, f"sslbook.start is not given {name}={name}"
-
-
-@rule()
-def install_guarded(chapter: NotebookSource) -> Iterator[Finding]:
-    """The install cell does something in Colab only."""
-    for cell in chapter.section("install", kind="code"):
-        body = cell.tree.body
-        branches = [node for node in body if isinstance(node, ast.If)]
-        guards = [node for node in branches if "google.colab" in ast.unparse(node.test)]
-        if not guards:
-            yield cell.index, "no test for google.colab guards the install cell"
-        for node in body:
-            if node not in guards and not isinstance(node, (ast.Import, ast.ImportFrom)):
-                yield cell.index, f"line {node.lineno} of the install cell runs outside Colab too"
-        if any(guard.orelse for guard in guards):
-            yield cell.index, "the install cell has an else branch, which runs outside Colab"

@@ -1,0 +1,174 @@
+"""A new chapter that keeps the contract: notebook, entry in toc.yml, twin and its test.
+
+What is written stands in chapter.txt, one page for all forms. Its cells run as they are, so that
+an author replaces one after the other and always has a chapter that works.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sslbook import files, paths
+from sslbook.errors import UsageError, UserError
+from sslbook.nbtools import install, toc
+from sslbook.nbtools.normalise import normalised
+
+_PAGE = Path(__file__).with_name("chapter.txt")
+_HEAD = re.compile(r"^=== (.+)\n", re.M)
+_WITH_TWIN = ("long", "short")
+_ENTRY = """
+      - name: {name}
+        title: {title}
+        form: {form}
+        needs: [{needs}]
+        twin: [{twin}]
+        data: [shapes]
+        idea: {idea}
+        paper: {paper}
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of the page. kind: markdown, code or file; words: its tags, or the file's name."""
+
+    kind: str
+    words: tuple[str, ...]
+    text: str
+
+
+def new(part: str, name: str, form: str, title: str = "", paper: str = "") -> list[Path]:
+    """Write a chapter of that form into the checkout and list it; returns the files written.
+
+    part: listed already, or new at the end of the book. Raises UsageError, before anything is
+    written, without a checkout, for a name or form that cannot be, and where a file is there.
+    """
+    root = paths.checkout()
+    if root is None:
+        raise UsageError("This is no checkout of the book.", "Nothing was written.",
+                         "Clone the repository, and type the command inside of it.")
+    folder = root / "notebooks"
+    title = title or name.replace("_", " ").capitalize()
+    text = listed(folder, part, name, form, title, paper)
+    chapter = _chapter(text, name, folder)
+    blocks = list(_blocks(chapter))
+    made = {root / one.words[0]: one.text + "\n" for one in blocks if one.kind == "file"}
+    made[chapter.path] = normalised(_notebook(blocks, chapter), part, chapter)
+    for path in made:
+        if path.exists():
+            raise UsageError(f"{path.relative_to(root).as_posix()} is there already.",
+                             "Nothing was written.", "Choose another name, or remove the file.")
+    made[folder / "toc.yml"] = text
+    for path, content in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(path, content)
+    return list(made)
+
+
+def listed(folder: Path, part: str, name: str, form: str, title: str, paper: str = "") -> str:
+    """The text of toc.yml with the new chapter at the end of its part, comments kept.
+
+    Raises UsageError for a form that is none, and a name that is not plain or taken.
+    """
+    known = toc.chapters(folder)
+    plain = re.compile(r"[a-z][a-z0-9_]*")
+    taken = name in {one.name for one in known}
+    if form not in toc.FORMS or taken or not (plain.fullmatch(name) and plain.fullmatch(part)):
+        raise UsageError(
+            f"No chapter {name!r} of form {form!r} can be added to part {part!r}"
+            + (": the name is taken." if taken else "."),
+            "Nothing was written.",
+            f"Forms: {', '.join(toc.FORMS)}. Names have small letters, digits and underscores.",
+        )
+    lines = (folder / "toc.yml").read_text(encoding="utf-8").rstrip("\n") + "\n"
+    if part not in {one.part for one in known}:
+        lines += f"\n  - part: {part}\n    title: {part.capitalize()}\n    chapters:\n"
+    entry = _ENTRY.format(
+        name=name, form=form, title=_quoted(title), needs=known[0].name if known else "",
+        twin=name if form in _WITH_TWIN else "", idea="One sentence that says the idea.",
+        paper=_quoted(paper or ("" if form == "guide" else "https://arxiv.org/abs/0000.00000")),
+    )
+    before, start, rest = lines.partition(f"  - part: {part}\n")
+    inside, gap, after = rest.partition("\n  - part: ")
+    return before + start + inside + entry.rstrip("\n") + "\n" + gap + after
+
+
+def _quoted(text: str) -> str:
+    """Text as YAML takes it, whatever signs it has."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _chapter(text: str, name: str, folder: Path) -> toc.Chapter:
+    """The new chapter as the new table of contents lists it."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "toc.yml").write_text(text, encoding="utf-8")
+        return replace(toc.find(name, Path(place)), folder=folder)
+
+
+def _blocks(chapter: toc.Chapter) -> Iterator[Block]:
+    """The page's blocks for the chapter's form, filled in."""
+    _, *parts = _HEAD.split(_PAGE.read_text(encoding="utf-8"))
+    fill = {f"@{key}@": getattr(chapter, key) for key in ("name", "title", "idea", "paper")}
+    fill |= {"@colab@": chapter.colab, "@install@": install.cell(chapter),
+             "@needs@": ", ".join(chapter.needs) or "nothing"}
+    for head, body in zip(parts[::2], parts[1::2], strict=True):
+        head, lines = _kept([head], " | ", chapter.form), body.strip("\n").split("\n")
+        text = "\n".join([*head, *_kept(lines, " || ", chapter.form)])
+        for key, value in fill.items():
+            text = text.replace(key, value)
+        if head:
+            first, _, source = text.partition("\n")
+            kind, *words = first.split()
+            yield Block(kind, tuple(words), source)
+
+
+def _kept(lines: list[str], sign: str, form: str) -> list[str]:
+    """The lines for that form, without the sign and the forms that stand after it."""
+    parts = [line.rpartition(sign) for line in lines]
+    return [(text if marked else end) for text, marked, end in parts
+            if not marked or form in end.split()]
+
+
+def _notebook(blocks: list[Block], chapter: toc.Chapter) -> str:
+    """The notebook's JSON text."""
+    import nbformat
+
+    make = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
+    cells = []
+    for number, one in enumerate(block for block in blocks if block.kind in make):
+        name = f"{one.words[0].removeprefix('sec:')}-{number}"
+        cells.append(make[one.kind](one.text, id=name, metadata={"tags": list(one.words)}))
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+
+
+def execute(notebook: Path) -> None:
+    """Execute a chapter in preset check and store its outputs, normalised.
+
+    The kernel imports the checkout's own package, and runs and caches go to a folder that is
+    removed. Raises UserError that names the error of the cell that failed.
+    """
+    import nbclient
+    import nbformat
+
+    document: Any = nbformat.read(notebook, as_version=4)
+    chapter = toc.at(notebook)
+    root = notebook.resolve().parents[2]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        env = {**os.environ, "PYTHONPATH": str(root), "SSLBOOK_PRESET": "check",
+               "SSLBOOK_HEADLESS": "1", "SSLBOOK_STRICT": "1", "SSLBOOK_HOME": home}
+        client = nbclient.NotebookClient(document, timeout=600, kernel_name="python3",
+                                         resources={"metadata": {"path": str(notebook.parent)}},
+                                         extra_arguments=["--IPKernelApp.log_level=50"])
+        try:
+            client.execute(env=env)
+        except nbclient.exceptions.CellExecutionError as error:
+            raise UserError(f"A cell of {notebook.name} ends in {error.ename}: {error.evalue}.",
+                            "The chapter lies there without outputs.",
+                            "Mend the cell, and execute the notebook.") from error
+    files.write_text(notebook, normalised(nbformat.writes(document), notebook.parent.name, chapter))
