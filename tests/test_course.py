@@ -16,7 +16,7 @@ import yaml
 from tiny_book import sslbook
 
 from sslbook import paths
-from sslbook.course import build, editions, notes
+from sslbook.course import build, editions, notes, vendored, weeks
 from sslbook.errors import UsageError
 from sslbook.nbtools import routes, toc
 from sslbook.nbtools.contract import rules
@@ -207,3 +207,21 @@ def test_the_notes_are_plain_yaml():
     for entry in yaml.safe_load(text)["sections"].values():
         for one in [*entry.get("misconceptions", []), *entry.get("ask", {})]:
             assert len(one) <= 200
+
+
+def test_the_six_weeks_of_the_teaching_page_are_computed():
+    text = (paths.PACKAGE.parent / "docs" / "teaching.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- weeks:start -->\n(.*?)\n<!-- weeks:end -->", text, re.S)
+    assert shown == weeks.table(CHAPTERS), "put in what `sslbook course plan` prints"
+
+
+def test_the_teaching_page_names_options_that_there_are():
+    text = (paths.PACKAGE.parent / "docs" / "teaching.md").read_text(encoding="utf-8")
+    done = sslbook("course", "build", "--help", env=os.environ | {"COLUMNS": "200"})
+    said, _ = done.communicate(timeout=120)
+    for option in ("--chapters", "--edition", "--ref", "--nbgrader", "--slides", "--replace",
+                   "--preset", "--vendor", "--seed"):
+        assert option in text
+        assert option in said
+    for package in vendored.PACKAGES:
+        assert package in text

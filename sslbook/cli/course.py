@@ -10,9 +10,13 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="A course: editions, graded assignments, slides.")
 
 
-@app.callback()
-def _course() -> None:
-    """Keeps `build` a command with a name."""
+@app.command()
+def plan() -> None:
+    """Print the six weeks: chapters of each week, and their minutes."""
+    from sslbook.course import weeks
+    from sslbook.nbtools import toc
+
+    typer.echo(weeks.table(toc.chapters()))
 
 
 @app.command()
