@@ -97,12 +97,17 @@ def test_the_teachers_folder(tmp_path):
     said = grading.write_course(tmp_path, chapters, "7")
     assert said[0] == "barlow_twins: 10 points"
     assert "welcome" in said[1]
+    before = (tmp_path / "marking.md").read_text()
     assert (tmp_path / ".gitignore").read_text().endswith("*\n")
+    grading.write_course(tmp_path, chapters)  # the same again
+    (tmp_path / "marking.md").write_text("mine")
     with pytest.raises(UsageError, match="already"):
         grading.write_course(tmp_path, chapters)
+    assert (tmp_path / "marking.md").read_text() == "mine"
+    (tmp_path / "marking.md").write_text(before)
     with pytest.raises(UsageError, match="another seed"):
         grading.write_course(tmp_path, chapters, "8", replace=True)
-    before = (tmp_path / "marking.md").read_text()
+    (tmp_path / "marking.md").write_text("mine")
     grading.write_course(tmp_path, chapters, replace=True)
     assert (tmp_path / "marking.md").read_text() == before
 

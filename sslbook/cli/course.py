@@ -38,7 +38,7 @@ def build(
     vendor: Annotated[str, typer.Option(
         metavar="FOLDER", help="Holds reveal.js and mathjax; without it npm gets them.")] = "",
     replace: Annotated[bool, typer.Option(
-        "--replace", help="Write over what an earlier build left.")] = False,
+        "--replace", help="Write over files that are there.")] = False,
 ) -> None:
     """Write chapters for a class: an edition, and where asked for assignments and slides."""
     from sslbook.course import build as course

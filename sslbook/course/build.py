@@ -26,7 +26,7 @@ def write_editions(out: Path, chapters: Sequence[Chapter], edition: str, ref: st
                    replace: bool = False) -> list[Path]:
     """Write one edition of each chapter to OUT/<edition>/<part>/; returns the files.
 
-    All are made before the first is written. Raises UsageError where a file is there already
+    All are made before the first is written. Raises UsageError where another file is there
     (unless `replace`), and as `editions.make` does.
     """
     ending = "py" if edition == "script" else "ipynb"
@@ -36,11 +36,19 @@ def write_editions(out: Path, chapters: Sequence[Chapter], edition: str, ref: st
 
 
 def write(made: dict[Path, str], replace: bool) -> list[Path]:
-    """Write the texts, each in one step; UsageError where one is there and `replace` is not set."""
-    check_free(made, replace)
+    """Write the texts, each in one step; UsageError where another is there (unless `replace`)."""
+    check_free([path for path, text in made.items() if _text(path) != text], replace)
     for path, text in made.items():
         files.write_text(path, text)
     return list(made)
+
+
+def _text(path: Path) -> str | None:
+    """What the file holds; None where it is not there or is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def check_free(wanted: Iterable[Path], replace: bool) -> None:

@@ -25,10 +25,8 @@ _NETWORK = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socke
 
 def close() -> None:
     """Close this process, for good. Raises RuntimeError where a hidden module is loaded already."""
-    import sslbook.course.guard  # noqa: F401 # this one stays
-
-    for name in [one for one in sys.modules if one.startswith(HIDDEN)]:
-        if name.startswith("sslbook.methods"):
+    for name in sys.modules:
+        if name.startswith(HIDDEN[0]):
             raise RuntimeError(f"{name} was imported before the guard closed")
     folders = [str(Path(paths.PACKAGE, *name.split(".")[1:])) + os.sep for name in HIDDEN]
     sys.addaudithook(lambda event, arguments: _refuse(event, arguments, folders))
@@ -36,7 +34,7 @@ def close() -> None:
 
 def _refuse(event: str, arguments: tuple[Any, ...], folders: list[str]) -> None:
     if event == "import":
-        if arguments[0].startswith(HIDDEN) and arguments[0] not in sys.modules:
+        if arguments[0].startswith(HIDDEN):
             raise ModuleNotFoundError(f"{arguments[0]} is not there while a submission is graded")
     elif event == "open":
         if isinstance(arguments[0], (str, bytes)):
