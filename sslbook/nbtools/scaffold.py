@@ -96,7 +96,10 @@ def listed(folder: Path, part: str, name: str, form: str, title: str, paper: str
     )
     before, start, rest = lines.partition(f"  - part: {part}\n")
     inside, gap, after = rest.partition("\n  - part: ")
-    return before + start + inside + entry.rstrip("\n") + "\n" + gap + after
+    # The chapter that compares the methods of a part stays its last.
+    inside, last, compares = inside.partition(f"\n      - name: compare_{part}\n")
+    entry = entry.rstrip("\n") + "\n"
+    return before + start + inside + entry + last + compares + gap + after
 
 
 def _quoted(text: str) -> str:
