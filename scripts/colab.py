@@ -70,14 +70,20 @@ def make_environment(folder: Path) -> Path | None:
     wanted = json.dumps([*LIBRARIES, sys.version])
     env = checks.environment()
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        gone = checks.call([python, *checks.PIP, "uninstall", "--yes", *ABSENT], env=env)
-        return programs if gone else None
+        return programs if without_book(programs) else None
     print(f"Installing Colab's libraries into {folder.name}: some GB, a few minutes.", flush=True)
     venv.create(folder, with_pip=True, clear=True)
     if not checks.call([python, *checks.PIP, "install", "--no-compile", *LIBRARIES], env=env):
         return None
     stamp.write_text(wanted, encoding="utf-8")
     return programs
+
+
+def without_book(programs: Path) -> bool:
+    """Remove what the install cell brings: every notebook on Colab begins without it."""
+    line = [str(programs / "python"), *checks.PIP, "uninstall", "--yes", *ABSENT]
+    done = subprocess.run(line, env=checks.environment(), stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 def versions(programs: Path) -> dict[str, str]:
@@ -102,9 +108,9 @@ def run(chapter, programs: Path, wheel: Path, scratch: Path) -> tuple[str, float
         SSLBOOK_HOME=str(folder / "home"), IPYTHONDIR=str(folder / "ipython"),
         PYTHONNOUSERSITE="1",
     )  # fmt: skip
-    begin = time.monotonic()
+    clean, begin = without_book(programs), time.monotonic()
     line = [str(programs / "jupyter-execute"), "--timeout=600", str(notebook)]
-    good = checks.call(line, env=env, cwd=folder)
+    good = clean and checks.call(line, env=env, cwd=folder)
     return chapter.name, time.monotonic() - begin, good
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from sslbook.errors import UsageError
-from sslbook.nbtools import changed, table, toc
+from sslbook.nbtools import changed, changes, table, toc
 
 TOC = """
 repository: some/book
@@ -269,3 +269,32 @@ def test_outside_a_repository_all_count(book, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(book.parent.parent))
     assert names(book.parent, "main") == ["welcome", "twins"]
     assert names(book.parent) == ["welcome", "twins"]
+
+
+def test_every_chapter_says_what_changed():
+    found = changes.read()
+    assert list(found) == [one.name for one in toc.chapters()]
+    for rows in found.values():
+        assert rows[-1].results == "new"
+        assert all(row.what.endswith(".") for row in rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["twins:\n- {date: soon, results: same, what: A.}",
+     "twins:\n- {date: 2026-01-01, results: better, what: A.}",
+     "twins:\n- {date: 2026-01-01, results: same}", "twins: 3", "twins", "["],
+)  # fmt: skip
+def test_a_wrong_list_of_changes_is_named(tmp_path, text):
+    path = tmp_path / "changes.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"changes\.yml is wrong at chapter"):
+        changes.read(path)
+
+
+def test_changes_come_newest_first(tmp_path):
+    path = tmp_path / "changes.yml"
+    assert changes.read(path) == {}
+    path.write_text("twins:\n- {date: 2026-01-01, results: new, what: A.}\n"
+                    "- {date: 2026-02-01, results: same, what: B.}\n", encoding="utf-8")
+    assert [row.what for row in changes.read(path)["twins"]] == ["B.", "A."]

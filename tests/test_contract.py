@@ -201,6 +201,8 @@ BROKEN: dict[str, list[tuple[Any, ...]]] = {
         ("guide", swap("install", 'if "google.colab" in sys.modules or', "if True or")),
         ("guide", swap("install", '"--no-deps", ', "")),
         ("guide", swap("install", "import sys", "import sys\n\nprint(sys.version)")),
+        ("guide", add("card", code("import sslbook"))),
+        ("long", add("card", factory.code("", "picture", "import sslbook")), "section_order"),
     ],
     # limits
     "cell_count": [

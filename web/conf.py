@@ -12,7 +12,7 @@ exclude_patterns = ["_build"]
 
 nb_execution_mode = "off"  # pages show the committed outputs
 nb_ipywidgets_js = {}  # no committed notebook holds a widget
-nb_merge_streams = True
+nb_render_markdown_format = "gfm"  # tables that cells show
 nb_code_prompt_show = "Show this {type}"
 nb_code_prompt_hide = "Hide this {type}"
 myst_enable_extensions = ["dollarmath", "amsmath", "attrs_block", "colon_fence"]

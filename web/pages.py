@@ -15,7 +15,7 @@ import yaml
 
 from sslbook import __version__, report
 from sslbook.judging import records
-from sslbook.nbtools import routes, symbols
+from sslbook.nbtools import changes, routes, symbols
 from sslbook.nbtools.toc import Chapter
 from web import chapters, methodmap
 
@@ -30,7 +30,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
     """Write every computed page and every chapter into the folder of Sphinx's sources."""
     found = list(records.shipped())
     ledger = report.ledger(found)
-    papers, changes = _yaml("papers.yml") or [], _yaml("changes.yml") or {}
+    papers, changed = _yaml("papers.yml") or [], changes.read()
     times = {one.name: routes.minutes(one) for one in book}
     about = {
         "version": __version__, "book": book, "parts": _parts(book),
@@ -51,7 +51,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
             _write(source / template.name, template.name, about)
     for chapter in book:
         end = _render("_chapter_end.md", {
-            "chapter": chapter, "changes": changes.get(chapter.name, []),
+            "chapter": chapter, "changes": changed.get(chapter.name, []),
             "papers": [one for one in papers if one["chapter"] == chapter.name],
         })
         chapters.write(chapter, book, source, end)

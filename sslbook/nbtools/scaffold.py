@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,9 @@ def new(part: str, name: str, form: str, title: str = "", paper: str = "") -> li
     title = title or name.replace("_", " ").capitalize()
     text = listed(folder, part, name, form, title, paper)
     chapter = _chapter(text, name, folder)
-    blocks = list(_blocks(chapter))
+    blocks = list(read(_PAGE, chapter, chapter.form))
     made = {root / one.words[0]: one.text + "\n" for one in blocks if one.kind == "file"}
-    made[chapter.path] = normalised(_notebook(blocks, chapter), part, chapter)
+    made[chapter.path] = normalised(notebook(blocks), part, chapter)
     for path in made:
         if path.exists():
             raise UsageError(f"{path.relative_to(root).as_posix()} is there already.",
@@ -96,7 +96,10 @@ def listed(folder: Path, part: str, name: str, form: str, title: str, paper: str
     )
     before, start, rest = lines.partition(f"  - part: {part}\n")
     inside, gap, after = rest.partition("\n  - part: ")
-    return before + start + inside + entry.rstrip("\n") + "\n" + gap + after
+    # The chapter that compares the methods of a part stays its last.
+    inside, last, compares = inside.partition(f"\n      - name: compare_{part}\n")
+    entry = entry.rstrip("\n") + "\n"
+    return before + start + inside + entry + last + compares + gap + after
 
 
 def _quoted(text: str) -> str:
@@ -111,15 +114,16 @@ def _chapter(text: str, name: str, folder: Path) -> toc.Chapter:
         return replace(toc.find(name, Path(place)), folder=folder)
 
 
-def _blocks(chapter: toc.Chapter) -> Iterator[Block]:
-    """The page's blocks for the chapter's form, filled in."""
-    _, *parts = _HEAD.split(_PAGE.read_text(encoding="utf-8"))
-    fill = {f"@{key}@": getattr(chapter, key) for key in ("name", "title", "idea", "paper")}
-    fill |= {"@colab@": chapter.colab, "@install@": install.cell(chapter),
-             "@needs@": ", ".join(chapter.needs) or "nothing"}
+def read(page: Path, chapter: toc.Chapter, form: str, **words: str) -> Iterator[Block]:
+    """A page's blocks for a form, filled in for the chapter; words: what it asks for beside."""
+    _, *parts = _HEAD.split(page.read_text(encoding="utf-8"))
+    given = {key: getattr(chapter, key) for key in ("name", "title", "idea", "paper")}
+    given |= {"colab": chapter.colab, "install": install.cell(chapter),
+              "needs": ", ".join(chapter.needs) or "nothing", **words}
+    fill = {f"@{key}@": value for key, value in given.items()}
     for head, body in zip(parts[::2], parts[1::2], strict=True):
-        head, lines = _kept([head], " | ", chapter.form), body.strip("\n").split("\n")
-        text = "\n".join([*head, *_kept(lines, " || ", chapter.form)])
+        head, lines = _kept([head], " | ", form), body.strip("\n").split("\n")
+        text = "\n".join([*head, *_kept(lines, " || ", form)])
         for key, value in fill.items():
             text = text.replace(key, value)
         if head:
@@ -135,7 +139,7 @@ def _kept(lines: list[str], sign: str, form: str) -> list[str]:
             if not marked or form in end.split()]
 
 
-def _notebook(blocks: list[Block], chapter: toc.Chapter) -> str:
+def notebook(blocks: Iterable[Block]) -> str:
     """The notebook's JSON text."""
     import nbformat
 
@@ -147,7 +151,7 @@ def _notebook(blocks: list[Block], chapter: toc.Chapter) -> str:
     return nbformat.writes(nbformat.v4.new_notebook(cells=cells))
 
 
-def execute(notebook: Path) -> None:
+def execute(path: Path) -> None:
     """Execute a chapter in preset check and store its outputs, normalised.
 
     The kernel imports the checkout's own package, and runs and caches go to a folder that is
@@ -156,19 +160,19 @@ def execute(notebook: Path) -> None:
     import nbclient
     import nbformat
 
-    document: Any = nbformat.read(notebook, as_version=4)
-    chapter = toc.at(notebook)
-    root = notebook.resolve().parents[2]
+    document: Any = nbformat.read(path, as_version=4)
+    chapter = toc.at(path)
+    root = path.resolve().parents[2]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         env = {**os.environ, "PYTHONPATH": str(root), "SSLBOOK_PRESET": "check",
                "SSLBOOK_HEADLESS": "1", "SSLBOOK_STRICT": "1", "SSLBOOK_HOME": home}
         client = nbclient.NotebookClient(document, timeout=600, kernel_name="python3",
-                                         resources={"metadata": {"path": str(notebook.parent)}},
+                                         resources={"metadata": {"path": str(path.parent)}},
                                          extra_arguments=["--IPKernelApp.log_level=50"])
         try:
             client.execute(env=env)
         except nbclient.exceptions.CellExecutionError as error:
-            raise UserError(f"A cell of {notebook.name} ends in {error.ename}: {error.evalue}.",
+            raise UserError(f"A cell of {path.name} ends in {error.ename}: {error.evalue}.",
                             "The chapter lies there without outputs.",
                             "Mend the cell, and execute the notebook.") from error
-    files.write_text(notebook, normalised(nbformat.writes(document), notebook.parent.name, chapter))
+    files.write_text(path, normalised(nbformat.writes(document), path.parent.name, chapter))

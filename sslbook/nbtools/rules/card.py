@@ -87,7 +87,9 @@ def card_objectives(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def install_cell(chapter: NotebookSource) -> Iterator[Finding]:
-    """The install cell is the book's, for the repository and tag that the badge opens."""
+    """The install cell is the book's, for the tag that the badge opens, and runs before all."""
     for cell in chapter.section("install", kind="code"):
         if cell.source != install.cell(chapter.chapter):
             yield cell.index, "not the book's install cell: run sslbook nb normalise"
+        if cell is not chapter.code[0]:
+            yield chapter.code[0].index, "code before the install cell finds no book in Colab"

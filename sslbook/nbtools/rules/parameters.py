@@ -48,7 +48,7 @@ def _value(node: ast.AnnAssign) -> object:
 
 @rule()
 def parameters_cell(chapter: NotebookSource) -> Iterator[Finding]:
-    """One code cell has the tag parameters; it opens its section, right after the install cell."""
+    """One code cell has the tag parameters; it opens its section, after install and picture."""
     tagged = [cell for cell in chapter.cells if "parameters" in cell.tags]
     if len(tagged) != 1 or tagged[0].kind != "code":
         yield None, f"one code cell tagged parameters is asked for; found {len(tagged)}"
@@ -57,8 +57,8 @@ def parameters_cell(chapter: NotebookSource) -> Iterator[Finding]:
     if cell.section != "parameters":
         yield cell.index, "the parameters cell is not in section parameters"
     before = [other.section for other in chapter.code if other.index < cell.index]
-    if "install" in chapter.order and before[-1:] != ["install"]:
-        yield cell.index, "the parameters cell does not follow right after the install cell"
+    if "install" in chapter.order and before[-1:] not in (["install"], ["picture"]):
+        yield cell.index, "between the install cell and the parameters stands more than a picture"
 
 
 @rule()

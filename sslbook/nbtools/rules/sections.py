@@ -11,7 +11,7 @@ from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource
 
 ORDER = (
-    *("card", "picture", "install", "parameters", "setup", "question", "predict", "claims"),
+    *("card", "install", "picture", "parameters", "setup", "question", "predict", "claims"),
     *("data", "toy", "equation", "derivation", "turn1", "model", "train", "experiment"),
     *("collapse", "learned", "measure", "verdict", "break", "limits", "paper", "turn2"),
     *("recap", "stamp"),
