@@ -168,7 +168,7 @@ def test_no_slide_overflows_in_a_browser(tmp_path):
       document.title = "low " + out.join(",") + " raw " +
         (document.querySelector(".slides").innerText.match(/\\$/g) || []).length;
     }));</script></body>"""
-    for name in ("simclr", "mae", "linear_jepa"):
+    for name in ("simclr", "graphmae", "linear_jepa"):
         page = slides.page(name, deck(name), parts).replace("</body>", checked)
         path = tmp_path / f"{name}.html"
         path.write_text(page, encoding="utf-8")

@@ -198,8 +198,11 @@ def _narrow(table: str) -> str:
 
 
 def _size(slide: Slide) -> int:
-    """Pixels of a code slide's type, so that its longest line and its last one are seen; else 0."""
+    """Pixels of a slide's type, so that its longest line and its last one are seen; 0: as usual."""
     lines = slide.body.splitlines()
+    if slide.kind == "text":
+        rows = sum(1 + len(line) // 52 for line in lines if line)
+        return 0 if rows <= 8 else max(30, 44 * 8 // rows)
     if slide.kind != "code":
         return 0
     return int(min(30, 1100 / (0.605 * max(map(len, lines))), 560 / (1.4 * len(lines))))
