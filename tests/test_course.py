@@ -90,7 +90,8 @@ def test_notes_name_chapters_and_sections_that_there_are():
     assert set(book["sections"]) <= set().union(*known.values())
     for name, order in known.items():
         missing = order - set(book["sections"]) - set(book["chapters"].get(name, {}))
-        assert not missing, f"{name}: no share of minutes for {missing}"
+        free = toc.find(name).form == "guide"
+        assert free or not missing, f"{name}: no share of minutes for {missing}"
     for name in ("barlow_twins", "simclr", "mae", "dcl"):
         own = book["chapters"][name]
         assert sum(len(one.get("misconceptions", [])) for one in own.values()) >= 3

@@ -13,6 +13,7 @@ from sslbook.errors import UsageError
 from sslbook.nbtools import routes
 from sslbook.nbtools.source import NotebookSource
 
+SHARE = 4  # of a section without one: a guide has sections of its own
 _KEYS = {"share", "misconceptions", "ask"}
 
 
@@ -57,7 +58,7 @@ def of(source: NotebookSource) -> dict[str, Note]:
     own, common = book["chapters"].get(source.chapter.name, {}), book["sections"]
     names = list(dict.fromkeys(source.order))
     both = {name: (own.get(name, {}), common.get(name, {})) for name in names}
-    weights = [next((entry["share"] for entry in both[name] if "share" in entry), 1)
+    weights = [next((entry["share"] for entry in both[name] if "share" in entry), SHARE)
                for name in names]
     minutes = shared(sum(routes.minutes(source.chapter)), weights)
     return {name: Note(spent, _joined(both[name], "misconceptions"),
