@@ -109,7 +109,7 @@ def run(chapter, programs: Path, wheel: Path, scratch: Path) -> tuple[str, float
         PYTHONNOUSERSITE="1",
     )  # fmt: skip
     clean, begin = without_book(programs), time.monotonic()
-    line = [str(programs / "jupyter-execute"), "--timeout=600", str(notebook)]
+    line = [str(programs / "jupyter-execute"), "--timeout=240", str(notebook)]
     good = clean and checks.call(line, env=env, cwd=folder)
     return chapter.name, time.monotonic() - begin, good
 
