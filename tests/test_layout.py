@@ -47,7 +47,7 @@ LINES, METHOD_LINES = 250, 150
 CATALOGUE = {"datasets", "masks", "methods", "nets"}
 RUNNERS = {"cli", "doctor", "headless", "kernels", "plan", "ranks", "report", "screen", "shelf",
            "sweep"}
-CODE_LINES = {"machinery": 5150, "runners": 2000, "nbtools": 1600}
+CODE_LINES = {"machinery": 5200, "runners": 2000, "nbtools": 1600}
 PLACE = re.compile(r"(?<![\w.~>/-])/(?:home|Users|root|work)/\w|(?<!\w)[A-Z]:\\+Users\\+\w")
 
 
