@@ -32,7 +32,8 @@ NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
 # Kernels that share a history file can wait for each other's disk when they start.
 KERNEL_CONFIG = "c.HistoryManager.enabled = False\n"
 # The presets and folders of whoever runs the checks must not decide their outcome.
-PRIVATE = ("SSLBOOK_HOME", "SSLBOOK_PRESET", "SSLBOOK_STRICT", "MPLBACKEND", "PYTHONPATH")
+PRIVATE = ("SSLBOOK_HOME", "SSLBOOK_PRESET", "SSLBOOK_STRICT", "MPLBACKEND", "PYTHONPATH",
+           "SSLBOOK_TRY_SLIDERS")
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ def execute(preset: str, chapters: list) -> bool:
         env = environment(
             SSLBOOK_PRESET=preset, SSLBOOK_STRICT="1", SSLBOOK_HEADLESS="1", SSLBOOK_OFFLINE="1",
             SSLBOOK_HOME=folder, IPYTHONDIR=str(profile.parent),
+            SSLBOOK_TRY_SLIDERS=str(int(preset == "check")),  # every slider, at both its ends
         )  # fmt: skip
         notebooks = [str(chapter.path) for chapter in chapters]
         return call([*PYTEST, *NBVAL, "--durations=10", *notebooks], env=env)

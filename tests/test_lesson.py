@@ -561,7 +561,67 @@ def test_a_live_slider_draws_again_when_moved(shell, monkeypatch):
     assert pictures[-1] == "The figure for crop scale 0.8, views 2."
 
 
-@pytest.mark.parametrize("given", [(0, 1, 0.1), (1, 0, 0.1, 0.5), (0, 1, 0.1, 2), (0, 1, 0, 1)])
+def test_a_list_is_a_choice(shell, monkeypatch):
+    monkeypatch.setattr(widgets, "is_live", lambda: True)
+    drawn, boxes = [], []
+    monkeypatch.setattr("IPython.display.display",
+                        lambda *objects, **options: boxes.extend(objects))
+
+    def draw(probe, k):
+        drawn.append((probe, k))
+        return style.square()[0]
+
+    widgets.explore(draw, probe=["kNN", "linear"], k=(1, 9, 1, 5))
+    probe = next(one for one in boxes if hasattr(one, "children")).children[0]
+    probe.value = "linear"
+    assert drawn == [("kNN", 5), ("linear", 5)]
+    pictures = [one["text/plain"] for one in boxes if isinstance(one, dict)]
+    assert pictures[-1] == "The figure for probe linear, k 5."
+
+
+def tried(draw, monkeypatch, **sliders):
+    """The values that `draw` is called with where sliders are tried."""
+    monkeypatch.setenv("SSLBOOK_TRY_SLIDERS", "1")
+    calls = []
+
+    def noted(**values):
+        calls.append(values)
+        return draw(**values)
+
+    widgets.explore(noted, **sliders)
+    return calls
+
+
+def dot(**values):
+    fig, ax = style.square()
+    ax.plot([0, 1, *(0.3 if value == "a" else value for value in values.values())])
+    return fig
+
+
+def test_sliders_are_tried_at_both_ends(monkeypatch, capsys):
+    calls = tried(dot, monkeypatch, views=(1, 8, 1, 2), scale=(0, 1, 0.5, 0.5), kind=["a", 2, 5])
+    start = {"views": 2, "scale": 0.5, "kind": "a"}
+    moved = [{"views": 1}, {"views": 8}, {"scale": 0.0}, {"scale": 1.0}, {"kind": "a"}, {"kind": 5}]
+    assert calls == [start, *({**start, **one} for one in moved)]
+    assert [type(one["views"]) for one in calls] == [int] * 7  # as the sliders give them
+    assert [type(one["scale"]) for one in calls] == [float] * 7
+    assert capsys.readouterr().out == ""
+
+
+def test_a_slider_that_breaks_at_its_end_is_named(monkeypatch):
+    with pytest.raises(ZeroDivisionError) as caught:
+        tried(lambda x: dot(y=1 / x), monkeypatch, x=(0.0, 1.0, 0.1, 0.5))
+    assert caught.value.__notes__ == ["drawn with {'x': 0.0}"]
+
+
+def test_a_slider_that_does_nothing_is_named(monkeypatch):
+    with pytest.raises(UsageError, match="Slider 'idle' changes nothing"):
+        tried(lambda x, idle: dot(x=x), monkeypatch, x=(0, 5, 1, 1), idle=(0, 5, 1, 1))
+    tried(dot, monkeypatch, x=(3, 3, 1, 3))  # a range of one number has nothing to change
+
+
+@pytest.mark.parametrize("given", [(0, 1, 0.1), (1, 0, 0.1, 0.5), (0, 1, 0.1, 2), (0, 1, 0, 1),
+                                   []])
 def test_a_range_that_is_none_is_named(given):
     with pytest.raises(UsageError, match="slider 'scale'"):
         widgets.explore(lambda scale: None, scale=given)

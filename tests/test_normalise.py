@@ -96,6 +96,7 @@ def test_meaning_is_kept():
         ("a\nb\n", "a\nb\n"),
         ("a\n\nb\n", "a\n\nb\n"),
         ("  5%|#  | 1/2\ndone\n", "done\n"),
+        ("a: about 2 minutes to go, as measured over 8 steps\ndone\n", "done\n"),
         ("old\rnew\n", "new\n"),
         ("a\r\nb\r\n", "a\nb\n"),
         ("m.py:3: FutureWarning: soon\n  warnings.warn(x)\nrest\n", "rest\n"),
@@ -134,6 +135,14 @@ def test_widgets_leave_only_what_can_be_seen_without_them():
     html = copy.deepcopy(view)
     html["data"]["text/html"] = "<b>seen</b>"
     assert set(outputs(html)[0]["data"]) == {"text/html", "text/plain"}
+
+
+def test_the_empty_place_of_live_curves_goes():
+    place = {"output_type": "display_data", "metadata": {},
+             "data": {"text/html": "", "text/plain": ""}}
+    assert outputs(place) == []
+    place["data"]["text/plain"] = "seen"
+    assert len(outputs(place)) == 1
 
 
 def test_errors_stay_for_the_contract_to_see():

@@ -10,23 +10,28 @@ from typing import Any
 from sslbook.errors import UsageError
 
 
-def explore(draw: Callable[..., Any], **sliders: tuple) -> None:
+def explore(draw: Callable[..., Any], **sliders: tuple | list) -> None:
     """Show `draw(**values)` under sliders, one per keyword, where a reader can move them.
 
-    draw: returns a matplotlib figure for the values. sliders: name=(min, max, step, value);
-    whole numbers give whole-number sliders; the name is the slider's label ("_" becomes a
-    space). The sliders take the arrow keys and show their value.
+    draw: returns a matplotlib figure for the values. sliders: name=(min, max, step, value), or a
+    list of choices, the first of them chosen; whole numbers give whole-number sliders; the name
+    is the slider's label ("_" becomes a space). All take the arrow keys and show their value.
 
     Without a live front end (a script, a headless run, SSLBOOK_HEADLESS=1) nothing is shown and
-    `draw` is not called: a chapter always prints a strip beside it. Raises UsageError for a
-    range that is not one, before anything else, live or not.
+    `draw` is not called: a chapter always prints a strip beside it. With SSLBOOK_TRY_SLIDERS=1,
+    as in the checks, nothing is shown either, but every slider is moved to both its ends.
+    Raises UsageError for a range that is not one, before anything else, live or not.
     """
     for name, given in sliders.items():
+        if isinstance(given, list) and given:
+            continue
         if len(given) != 4 or given[2] <= 0 or not given[0] <= given[3] <= given[1]:
             raise UsageError(
                 f"The range of slider {name!r} is {given!r}.", "No slider was shown.",
                 "Give (min, max, step, value) with min <= value <= max and a positive step.")
-    if is_live():
+    if os.environ.get("SSLBOOK_TRY_SLIDERS", "") == "1":
+        _try(draw, sliders)
+    elif is_live():
         _show(draw, sliders)
 
 
@@ -41,33 +46,71 @@ def is_live() -> bool:
     return kernel is not None and getattr(kernel, "_allow_stdin", True) is not False
 
 
-def _slider(name: str, low: float, high: float, step: float, value: float) -> Any:
+def _try(draw: Callable[..., Any], sliders: dict[str, tuple | list]) -> None:
+    """Draw with each slider at both ends, the others where they start; the two must differ."""
+    from sslbook.lesson.viz.show import close, pixels
+
+    def picture(values: dict[str, Any]) -> bytes:
+        try:
+            figure = draw(**values)
+            drawn = pixels(figure).tobytes()
+        except Exception as error:
+            error.add_note(f"drawn with {values}")
+            raise
+        close(figure)
+        return drawn
+
+    start = {name: given[0] if isinstance(given, list) else _number(given, 3)
+             for name, given in sliders.items()}
+    picture(start)
+    for name, given in sliders.items():
+        ends = (given[0], given[-1]) if isinstance(given, list) else (
+            _number(given, 0), _number(given, 1))
+        low, high = (picture({**start, name: end}) for end in ends)
+        if low == high and ends[0] != ends[1]:
+            raise UsageError(f"Slider {name!r} changes nothing between {ends[0]} and {ends[1]}.",
+                             "The figure is the same at both ends.",
+                             "Let `draw` use it, or leave it out.")
+
+
+def _number(given: tuple, place: int) -> float:
+    """A number of a range as its slider gives it: whole only where all of them are."""
+    return given[place] if _whole(given) else float(given[place])
+
+
+def _whole(given: tuple) -> bool:
+    return all(isinstance(number, int) for number in given)
+
+
+def _slider(name: str, given: tuple | list) -> Any:
     """One labelled slider; it redraws when let go, not at every pixel of the way."""
     import ipywidgets
 
-    whole = all(isinstance(n, int) for n in (low, high, step, value))
-    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    return kind(
-        value=value, min=low, max=high, step=step, description=name.replace("_", " "),
-        continuous_update=False, readout_format="d" if whole else ".3g",
-        style={"description_width": "initial"}, layout={"width": "24em"},
-    )
+    look = {"description": name.replace("_", " "), "layout": {"width": "24em"},
+            "style": {"description_width": "initial"}}
+    if isinstance(given, list):
+        return ipywidgets.Dropdown(options=given, value=given[0], **look)
+    kind = ipywidgets.IntSlider if _whole(given) else ipywidgets.FloatSlider
+    low, high, step, value = given
+    return kind(value=value, min=low, max=high, step=step, continuous_update=False,
+                readout_format="d" if _whole(given) else ".3g", **look)
 
 
-def _show(draw: Callable[..., Any], sliders: dict[str, tuple]) -> None:
+def _show(draw: Callable[..., Any], sliders: dict[str, tuple | list]) -> None:
     """Sliders above the figure, with what ipywidgets 7 and 8 share."""
     import ipywidgets
     from IPython.display import display
 
     from sslbook.lesson.viz.show import close, display_png
 
-    def redraw(**values: float) -> None:
+    def redraw(**values: float | str) -> None:
         figure = draw(**values)
-        settings = ", ".join(f"{name.replace('_', ' ')} {value:g}"
-                             for name, value in values.items())
+        told = (value if isinstance(value, str) else f"{value:g}" for value in values.values())
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}"
+                             for name, value in zip(values, told, strict=True))
         display_png(figure, f"The figure for {settings}.")
         close(figure)
 
-    controls = {name: _slider(name, *given) for name, given in sliders.items()}
+    controls = {name: _slider(name, given) for name, given in sliders.items()}
     picture = ipywidgets.interactive_output(redraw, controls)
     display(ipywidgets.VBox([*controls.values(), picture]))

@@ -23,7 +23,7 @@ KEEP = {"sslbook", "title"}
 KEEP_IN_CELL = {"tags", "jupyter", "slideshow", "nbgrader"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-BAR = re.compile(r"\d%\||\bit/s\]")
+BAR = re.compile(r"\d%\||\bit/s\]|minutes to go, as measured over")
 WARNING = re.compile(r"^.*\b\w*Warning: .*\n?(?:^[ \t]+.*warn\w*\(.*\n?)?", re.M)
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _START = r"(?<![\w.~>-])"  # where a path may begin: not inside another one
@@ -114,7 +114,7 @@ def _clean(cell: Any) -> None:
     merged = _merged([out for out in cell.get("outputs", []) if _worth(out)])
     for out in merged:
         _clean_output(out)
-    cell.outputs = [out for out in merged if out.output_type != "stream" or out.text.strip()]
+    cell.outputs = [out for out in merged if _says(out)]
 
 
 def _worth(out: Any) -> bool:
@@ -127,6 +127,13 @@ def _worth(out: Any) -> bool:
         return bool(out.data)
     del out.data[WIDGET]
     return bool(set(out.data) - {"text/plain"})
+
+
+def _says(out: Any) -> bool:
+    """False for an empty stream, and for the empty place that live curves leave behind."""
+    if out.output_type == "stream":
+        return bool(out.text.strip())
+    return out.output_type == "error" or any(out.data.values())
 
 
 def _clean_output(out: Any) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sslbook.errors import UserError
 from sslbook.training import distributed, precision
 from sslbook.training.checkpoints import Store
+from sslbook.training.curves import curves
 from sslbook.training.fingerprint import fingerprint
 from sslbook.training.history import History, Log, split
 from sslbook.training.interrupts import deferred
@@ -78,7 +79,6 @@ class _Trainer:
         self.watch = Watch(name, allow_collapse)
         self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
         self.step = self.total = self.kept = 0
-        self.quiet, self.accelerate = False, "auto"
         self.recent: list[Tensor] = []
         self.said: set[str] = set()
 
@@ -165,7 +165,7 @@ class _Trainer:
         saved, first = time.monotonic(), self.step
         if self.step == 0:
             self._row({})
-        with bar(self.name, self.step, self.total) as advance:
+        with bar(self.name, self.step, self.total) as advance, curves(self.history) as draw:
             while self.step < self.total:
                 began = time.perf_counter()
                 out = self.update(self.step, self.total)
@@ -178,6 +178,8 @@ class _Trainer:
                     say_how_it_goes(self, self.step - first)
                 if marked:
                     self._row(health)
+                if looked:
+                    draw(self.step, health["loss"])
                 if marked or self.interrupts.asked or time.monotonic() - saved > pause:
                     self._checkpoint()
                     saved = time.monotonic()
