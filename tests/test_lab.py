@@ -25,9 +25,11 @@ SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
 }
 DONE = """() => {
-  const cells = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-  return cells.length > 20 && cells.every(cell => /\\[\\d+\\]/.test(cell.textContent));
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  const shown = prompts.map(prompt => prompt.textContent).filter(text => text); // not folded away
+  return shown.length > 20 && shown.every(text => /\\[\\d+\\]/.test(text));
 }"""
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"  # on every card
 
 
 @pytest.fixture
@@ -80,11 +82,13 @@ def test_a_chapter_runs_in_jupyterlab_and_a_slider_moves_its_figure(lab):
         reader = Page(browser, lab)
         page = reader.page
         page.set_default_timeout(120_000)
+        page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body="<svg/>"))
         page.goto(f"{lab}/lab/tree/{CHAPTER}?token={TOKEN}")
         page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
         accept_kernel(page)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_timeout(1000)  # the stored counts give way to [*]
         page.wait_for_function(DONE, timeout=300_000)
         assert page.locator(".jp-RenderedText[data-mime-type*=stderr]").count() == 0
         box = page.locator(".jp-OutputArea:has(.widget-slider) >> nth=0")
@@ -102,7 +106,7 @@ def test_a_chapter_runs_in_jupyterlab_and_a_slider_moves_its_figure(lab):
             arg=[box.element_handle(), before])
         reader.keep("lab-after")
         assert shown.get_attribute("src") != before
-        assert reader.strangers == []
+        assert set(reader.strangers) <= {BADGE}
         assert reader.errors == []
 
 
