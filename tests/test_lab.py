@@ -77,6 +77,7 @@ def wait(address: str, server: subprocess.Popen) -> None:
     pytest.fail("JupyterLab does not answer")
 
 
+@pytest.mark.slow
 def test_a_chapter_runs_in_jupyterlab_and_a_slider_moves_its_figure(lab):
     with opened() as browser:
         reader = Page(browser, lab)
