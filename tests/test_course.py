@@ -161,8 +161,17 @@ def test_nothing_is_written_over(tmp_path):
     assert again.returncode == 2
     assert "add --replace" in said
     assert path.read_text() == "mine"
-    build.write_editions(tmp_path / "c", [toc.find("dcl")], "student", replace=True)
+    graded = sslbook("course", "build", str(tmp_path / "d"), "--chapters", "welcome", "--nbgrader")
+    _, said = graded.communicate(timeout=120)
+    assert (graded.returncode, (tmp_path / "d").exists()) == (2, False)  # nothing was written
+    edition = build.editions_of(tmp_path / "c", [toc.find("dcl")], "student")
+    build.write(edition, replace=True)
     assert path.read_text() != "mine"
+
+
+def written(folder, chapter, edition):
+    (path,) = build.write(build.editions_of(folder, [chapter], edition), replace=False)
+    return path
 
 
 def execute(path, tmp_path, **more: str) -> None:
@@ -182,7 +191,7 @@ def execute(path, tmp_path, **more: str) -> None:
 
 def test_a_students_edition_runs_to_its_end(tmp_path):
     """Blank by blank the reference stands in, and the verdict says so."""
-    (path,) = build.write_editions(tmp_path, [toc.find("linear_jepa")], "student")
+    path = written(tmp_path, toc.find("linear_jepa"), "student")
     execute(path, tmp_path)
     printed = "".join(cell.printed for cell in read(tmp_path / "out.ipynb",
                                                     toc.find("linear_jepa")).code)
@@ -192,13 +201,13 @@ def test_a_students_edition_runs_to_its_end(tmp_path):
 @pytest.mark.slow
 @named
 def test_every_students_edition_runs_to_its_end(chapter, tmp_path):
-    (path,) = build.write_editions(tmp_path, [chapter], "student")
+    path = written(tmp_path, chapter, "student")
     execute(path, tmp_path)
 
 
 @pytest.mark.slow
 def test_a_script_runs_to_its_end(tmp_path):
-    (path,) = build.write_editions(tmp_path, [toc.find("barlow_twins")], "script")
+    path = written(tmp_path, toc.find("barlow_twins"), "script")
     execute(path, tmp_path, SSLBOOK_STRICT="1")
 
 

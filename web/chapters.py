@@ -1,4 +1,4 @@
-"""A committed notebook as a page: pictures as files with alternative text, plumbing folded away."""
+"""A committed notebook as a page: pictures are files, plumbing and solutions are folded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write(chapter: Chapter, book: Sequence[Chapter], source: Path, after: str) -
             continue
         raw["outputs"] = [out for i, one in enumerate(raw["outputs"])
                           for out in _output(one, chapter, source, f"{cell.index}-{i}")]
-        raw["metadata"] = {"tags": ["hide-input"]} if _is_plumbing(cell) else {}
+        raw["metadata"] = {"tags": ["hide-input"]} if _is_folded(cell) else {}
     if after:
         end = {"cell_type": "markdown", "id": "end-of-page", "metadata": {}, "source": after}
         notebook["cells"].append(end)
@@ -52,7 +52,9 @@ def _save(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _is_plumbing(cell: Any) -> bool:
+def _is_folded(cell: Any) -> bool:
+    if cell.tagged("exercise:"):  # a solution is unfolded by who wants to see it
+        return True
     imports = cell.source.lstrip().startswith(("import ", "from ")) and cell.lines > 3
     return cell.section in FOLDED or cell.source.startswith("# plumbing") or imports
 

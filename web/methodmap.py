@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sslbook.nbtools.toc import Chapter
 
-WIDTH, HEIGHT = 150, 48  # of a box, in SVG units
-ACROSS, DOWN = 276, 92  # from one box to the next: generations to the right, siblings down
+WIDTH, HEIGHT = 164, 48  # of a box, in SVG units
+ACROSS, DOWN = 300, 92  # from one box to the next: generations to the right, siblings down
 
 
 def svg(book: Sequence[Chapter]) -> str:

@@ -23,7 +23,7 @@ def plan() -> None:
 def build(
     out: Annotated[Path, typer.Argument(help="The course's folder.")],
     chapters: Annotated[str, typer.Option(
-        metavar="A,B", help="Chapters, with commas between (default: all).")] = "",
+        metavar="A,B", help="Chapters, commas and no spaces between (default: all).")] = "",
     edition: Annotated[str, typer.Option(
         help="student (blanks), instructor (solved, with notes) or script.")] = "student",
     ref: Annotated[str, typer.Option(
@@ -44,13 +44,16 @@ def build(
     from sslbook.course import build as course
 
     picked = course.chosen(chapters)
-    written = course.write_editions(out, picked, edition, ref, replace)
-    typer.echo(f"{len(written)} chapters, edition {edition}: {out / edition}")
+    made, said = course.editions_of(out, picked, edition, ref), []
+    course.check(made, replace)  # so that nothing is written where a part of it cannot be
     if nbgrader:
         from sslbook.course import grading
 
-        for line in grading.write_course(out / "nbgrader", picked, seed, replace):
-            typer.echo(line)
+        said = grading.write_course(out / "nbgrader", picked, seed, replace)
+    course.write(made, replace)
+    typer.echo(f"{len(made)} chapters, edition {edition}: {out / edition}")
+    for line in said:
+        typer.echo(line)
     if slides:
         from sslbook.course import slides as decks
 

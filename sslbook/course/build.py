@@ -22,25 +22,28 @@ def chosen(names: str) -> list[Chapter]:
     return [chapter for chapter in toc.chapters() if not wanted or chapter.name in found]
 
 
-def write_editions(out: Path, chapters: Sequence[Chapter], edition: str, ref: str = "",
-                   replace: bool = False) -> list[Path]:
-    """Write one edition of each chapter to OUT/<edition>/<part>/; returns the files.
+def editions_of(out: Path, chapters: Sequence[Chapter], edition: str,
+                ref: str = "") -> dict[Path, str]:
+    """The file in OUT/<edition>/<part>/ and the text of one edition of each chapter.
 
-    All are made before the first is written. Raises UsageError where another file is there
-    (unless `replace`), and as `editions.make` does.
+    Raises UsageError as `editions.make` does.
     """
     ending = "py" if edition == "script" else "ipynb"
-    made = {out / edition / one.part / f"{one.name}.{ending}": editions.make(one, edition, ref)
+    return {out / edition / one.part / f"{one.name}.{ending}": editions.make(one, edition, ref)
             for one in chapters}
-    return write(made, replace)
 
 
 def write(made: dict[Path, str], replace: bool) -> list[Path]:
     """Write the texts, each in one step; UsageError where another is there (unless `replace`)."""
-    check_free([path for path, text in made.items() if _text(path) != text], replace)
+    check(made, replace)
     for path, text in made.items():
         files.write_text(path, text)
     return list(made)
+
+
+def check(made: dict[Path, str], replace: bool) -> None:
+    """Raise UsageError where another text is in one of the files (unless `replace`)."""
+    check_free([path for path, text in made.items() if _text(path) != text], replace)
 
 
 def _text(path: Path) -> str | None:

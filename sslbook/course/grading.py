@@ -1,7 +1,8 @@
 """An nbgrader course: one assignment per chapter that has variants, all drawn from one seed.
 
     OUT/nbgrader/source/<chapter>/<chapter>.ipynb   solved, with hidden tests: the teacher's
-    OUT/nbgrader/course.json, marking.md            the seed; what was drawn, and the rubrics
+    OUT/nbgrader/course.json                        the seed, and the points of every assignment
+    OUT/nbgrader/marking/<chapter>.md               what was drawn, and the rubrics
     OUT/nbgrader/kernel/                            starts the grading kernels closed
 
 `nbgrader generate_assignment NAME` makes what students get from it.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sslbook import files
 from sslbook.course import build, variants
 from sslbook.course.preprocess import HIDE, HIDE_END
 from sslbook.course.variants import Assignment, Question, Task
@@ -36,9 +38,9 @@ _START = """\
 # {title}: graded tasks
 
 Write your code where it says `# your turn`, and your answers where it says *Your answer*. Run all
-cells before you hand in: the tests you see are a part of those that count. Nothing else is needed
-than torch; while your work is graded, `sslbook.methods`, the network and other programs are not
-there.
+cells before you hand in: the tests you see are a part of those that count. They need
+torch and the book; while your work is graded, `sslbook.methods`, the network and other programs
+are not there.
 
 Say below each answer who and what helped you."""
 _MARKING = """\
@@ -71,21 +73,21 @@ def write_course(out: Path, chapters: Sequence[Chapter], seed: str = "",
     seed = _seed(out / "course.json", seed)
     drawn = {one.name: variants.assignment(one.name, seed) for one in picked}
     points = {name: sum(graded(one).values()) for name, one in drawn.items()}
-    about = {"seed": seed, "points": points}
     made = {out / "source" / one.name / f"{one.name}.ipynb": notebook(one, drawn[one.name])
             for one in picked}
-    made[out / "course.json"] = json.dumps(about, indent=1) + "\n"
-    made[out / "marking.md"] = marking(drawn.values())
+    made |= {out / "marking" / f"{name}.md": marking(one) for name, one in drawn.items()}
     made[out / "nbgrader_config.py"] = _text("nbgrader_config.py.txt")
     profile = out / "kernel" / "profile_default"
     made[profile / "startup" / "00-guard.py"] = _STARTUP
     made[profile / "ipython_kernel_config.py"] = "c.HistoryManager.enabled = False\n"
     made[out / ".gitignore"] = "# hidden tests and seeds lie here: none of it is published\n*\n"
     build.write(made, replace)
+    about = {"seed": seed, "points": _points(out / "course.json") | points}
+    files.write_json(out / "course.json", about)
     without = [one.name for one in chapters if one.name not in known]
     return [f"{name}: {total} points" for name, total in points.items()] + [
         f"no graded variants yet: {', '.join(without)}"] * bool(without) + [
-        f"{out} is yours alone: it has the seed and the hidden tests. Begin with marking.md."]
+        f"{out} is yours alone: it has the seed and the hidden tests. Begin with marking/."]
 
 
 def _seed(path: Path, wanted: str) -> str:
@@ -101,6 +103,11 @@ def _seed(path: Path, wanted: str) -> str:
         raise UsageError(f"The course in {path.parent} was drawn from another seed.",
                          "Nothing was written.", "Give another folder, or leave --seed out.")
     return kept
+
+
+def _points(path: Path) -> dict[str, int]:
+    """Points of the assignments that an earlier build has written."""
+    return json.loads(path.read_text(encoding="utf-8"))["points"] if path.is_file() else {}
 
 
 def _text(name: str) -> str:
@@ -159,16 +166,13 @@ def _cell(kind: str, name: str, source: str, *, points: int | None = None,
     return made | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
-def marking(assignments: Iterable[Assignment]) -> str:
-    """Marking notes: what was drawn, each rubric, what a full answer says."""
-    parts = [_MARKING]
-    for one in assignments:
-        parts.append(f"## {one.chapter}\n")
-        parts += [f"- `{task.name}` ({sum(task.points)} points). {task.note}\n"
-                  for task in one.tasks]
-        for question in one.questions:
-            parts.append(f"\n**{question.text}**\n\n")
-            parts += [f"- {points}: {what}\n" for points, what in question.rubric]
-            parts.append(f"\nA full answer: {question.answer}\n")
+def marking(one: Assignment) -> str:
+    """Marking notes of an assignment: what was drawn, each rubric, what a full answer says."""
+    parts = [_MARKING.replace("NAME", one.chapter), f"## {one.chapter}\n"]
+    parts += [f"- `{task.name}` ({sum(task.points)} points). {task.note}\n" for task in one.tasks]
+    for question in one.questions:
+        parts.append(f"\n**{question.text}**\n\n")
+        parts += [f"- {points}: {what}\n" for points, what in question.rubric]
+        parts.append(f"\nA full answer: {question.answer}\n")
     return "\n".join(part.rstrip("\n") + "\n" if part.startswith("#") else part.rstrip("\n")
                      for part in parts) + "\n"

@@ -18,19 +18,25 @@ def released(cell: Any) -> Any:
 
 
 def discreet(cell: Any) -> Any:
-    """What feedback shows of a test: the verdict. Hidden cases, seeds and tracebacks stay."""
+    """What feedback shows of a test: the verdict. Hidden cases, seeds and tracebacks stay.
+
+    Of a hidden test nothing is left but whether it passed: a submission can print, raise or draw
+    the cases that it is called with.
+    """
     if cell.cell_type != "code" or not cell.metadata.get("nbgrader", {}).get("grade"):
         return cell
-    hidden = HIDE in cell.source
-    if hidden:
+    if HIDE in cell.source:
         before, rest = cell.source.split(HIDE, 1)
         cell.source = before.rstrip() + rest.split(HIDE_END, 1)[-1]
+        passed = not any(one.output_type == "error" for one in cell.outputs)
+        cell.outputs = [_line("passed" if passed else "did not pass")]
     for output in cell.outputs:
         if output.output_type == "error":
             output.traceback = [f"{output.ename}: {output.evalue}".rstrip(": ")]
-        elif output.output_type == "stream" and hidden:
-            # A submission can print the cases that it is called with; the verdict comes last.
-            output.text = (output.text.strip().splitlines() or [""])[-1] + "\n"
-    if hidden:  # nor can it draw or display them
-        cell.outputs = [one for one in cell.outputs if one.output_type in ("error", "stream")]
     return cell
+
+
+def _line(text: str) -> Any:
+    import nbformat
+
+    return nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")

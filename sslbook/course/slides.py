@@ -172,6 +172,10 @@ def _short(code: str) -> str:
 
 def _outputs(cell: Cell, heading: str) -> Iterator[Slide]:
     """A slide for each figure, with its caption, and for each table."""
+    yield from reversed(list(_backwards(cell, heading)))  # a caption follows its figure
+
+
+def _backwards(cell: Cell, heading: str) -> Iterator[Slide]:
     caption = ""
     for output in reversed(cell.outputs):
         data = output.get("data", {})
