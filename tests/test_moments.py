@@ -57,6 +57,7 @@ ALL = {
     **FIRST,
     "when the encoder lies there": lies("encoder.json"),
 }
+LAST = list(ALL)[-1]
 MOMENTS = FIRST if int(os.environ.get("SSLBOOK_MOMENTS", "2")) < len(ALL) else ALL
 
 
@@ -118,12 +119,16 @@ def test_killed_at_every_moment_a_run_still_ends_the_same(
         wait_for(lambda: not alive(kernel), "the end of the kernel", 30)  # noqa: B023
         orphans += alive(kernel)
         whole(folder)
-        assert sslbook_("runs").out.split()[2].strip(",") == "crashed", name
+        state = sslbook_("runs").out.split()[2].strip(",")
+        if state == "finished" and name == LAST:
+            break  # the kernel came to its end before it noticed
+        assert state == "crashed", name
         arguments = ("--resume", folder.name)
     gate.unlink()
-    last = sslbook("run", "tiny", *arguments)
-    out, err = last.communicate(timeout=120)
-    assert last.returncode == 0, err
+    if state == "crashed":
+        last = sslbook("run", "tiny", *arguments)
+        out, err = last.communicate(timeout=120)
+        assert last.returncode == 0, err
     assert digest(folder) == undisturbed
     assert records.read(folder / "record.json")["status"] == "finished"
     assert list((paths.runs() / "tiny").iterdir()) == [folder]
