@@ -1,4 +1,4 @@
-"""Every chapter has a slider with a printed strip beside it; the step `check` moves them all."""
+"""Every chapter with figures has a slider beside a printed strip; `check` moves them all."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda chapter: chapter.name)
 def test_a_chapter_has_a_slider_beside_a_strip(chapter):
     code = read(chapter.path, chapter).code
+    if not any(cell.pictures for cell in code):
+        assert chapter.name == "compare_predict"  # its methods share no data: lines and tables
+        return
     moved = [i for i, cell in enumerate(code) if any(syntax.calls(cell.tree, "explore"))]
     assert moved, "no call of explore"
     for i in moved:  # the strip is in the same cell, or in the one before it
