@@ -8,6 +8,7 @@ tests; `--only lint,unit` runs some steps; `--chapters a,b` narrows the steps th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXEMPLAR = "barlow_twins"
 PYTHON = sys.executable
 PIP = ("-m", "pip", "--quiet")
-STEP_SECONDS = 3600  # a step that takes longer hangs
+STEP_SECONDS = 7200  # a step that takes longer hangs
 # Two workers, one thread each; the cells of one notebook stay on one worker.
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
 NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
@@ -119,6 +120,9 @@ def call(line: list[str], *, env: dict[str, str], cwd: Path = ROOT) -> bool:
         return process.wait(timeout=STEP_SECONDS) == 0
     except subprocess.TimeoutExpired:
         print(f"stopped after {STEP_SECONDS} s", flush=True)
+        process.send_signal(signal.SIGINT)  # on which pytest names what failed until then
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=60)
         return False
     finally:
         if process.poll() is None:

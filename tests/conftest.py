@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,3 +72,44 @@ def gate(tmp_path, monkeypatch):
     path.write_text("")
     monkeypatch.setenv("TINY_GATE", str(path))
     return path
+
+
+class Tally:
+    """Moments at which a fault test killed. Each counts as a loss until the opposite is seen."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def killed(self, victim: str) -> None:
+        for what in ("moments", "lost", "orphans"):
+            self.counts[victim, what] += 1
+
+    def ended(self, victim: str) -> None:
+        """All that the victim had started has come to its end."""
+        self.counts[victim, "orphans"] -= 1
+
+    def kept(self, victim: str, moments: int = 1) -> None:
+        """The run came to the end it would have had."""
+        self.counts[victim, "lost"] -= moments
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest):
+    """The Tally of a fault test; the counts of all of them are printed after the last test."""
+    tally = Tally()
+    yield tally
+    request.node.user_properties += [("tally", [*key, n]) for key, n in tally.counts.items()]
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print what the fault tests counted, those that failed among them."""
+    total: Counter[tuple[str, str]] = Counter()
+    for report in (one for found in terminalreporter.stats.values() for one in found):
+        if getattr(report, "when", "") == "teardown":
+            for victim, what, n in (v for name, v in report.user_properties if name == "tally"):
+                total[victim, what] += n
+    for victim in sorted({victim for victim, _ in total}):
+        moments, lost, orphans = (total[victim, what] for what in ("moments", "lost", "orphans"))
+        terminalreporter.write_line(
+            f"{victim} killed at {moments} moments: runs lost {lost}, orphans {orphans}"
+        )

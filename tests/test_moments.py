@@ -107,17 +107,18 @@ def undisturbed(tmp_path_factory):
 @posix
 @pytest.mark.parametrize("victim", ["kernel", "runner"])
 def test_killed_at_every_moment_a_run_still_ends_the_same(
-    book, undisturbed, gate, victim, sslbook_, capsys  # noqa: F811
+    book, undisturbed, gate, tally, victim, sslbook_  # noqa: F811
 ):
-    arguments, orphans = ("-p", "SEED=3", "--preset", "smoke"), 0
+    arguments = ("-p", "SEED=3", "--preset", "smoke")
     for name, reached in MOMENTS.items():
         process, folder, kernel = begin(*arguments)
         wait_for(lambda: reached(folder) or process.poll() is not None, name)  # noqa: B023
         assert process.poll() is None, (name, process.communicate())
         os.kill(kernel if victim == "kernel" else process.pid, signal.SIGKILL)
+        tally.killed(victim)
         process.communicate(timeout=60)
         wait_for(lambda: not alive(kernel), "the end of the kernel", 30)  # noqa: B023
-        orphans += alive(kernel)
+        tally.ended(victim)
         whole(folder)
         state = sslbook_("runs").out.split()[2].strip(",")
         if state == "finished" and name == LAST:
@@ -132,8 +133,7 @@ def test_killed_at_every_moment_a_run_still_ends_the_same(
     assert digest(folder) == undisturbed
     assert records.read(folder / "record.json")["status"] == "finished"
     assert list((paths.runs() / "tiny").iterdir()) == [folder]
-    with capsys.disabled():
-        print(f"\n{victim} killed at {len(MOMENTS)} moments: runs lost 0, orphans {orphans}")
+    tally.kept(victim, len(MOMENTS))
 
 
 def test_a_clock_that_goes_backwards_loses_nothing(book, monkeypatch):

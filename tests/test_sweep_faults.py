@@ -105,20 +105,23 @@ def resumed(sweep, kernel, steps):
      *(pytest.param("runner", n, marks=pytest.mark.slow) for n in (20, 60))],
 )
 def test_a_killed_worker_or_runner_costs_nothing(
-    book, gate, whole, tmp_path, victim, steps  # noqa: F811
+    book, gate, whole, tally, tmp_path, victim, steps  # noqa: F811
 ):
     """The run goes on from its checkpoint on another worker, to the same weights."""
     sweep = Sweep(steps)
     kernel, runner, worker, _ = sweep.tree()
     os.kill({"worker": worker, "runner": runner}[victim], signal.SIGKILL)
+    tally.killed(f"{victim} of a sweep")
     resumed(sweep, kernel, steps)
     gate.unlink()
     code, said = sweep.end()
+    tally.ended(f"{victim} of a sweep")
     assert code == 0, said
     assert "[1/1] seed 3: done" in said
     assert "Traceback" not in said
     assert sweep.status == "finished"
     assert weights(sweep.folder) == whole(tmp_path)
+    tally.kept(f"{victim} of a sweep")
 
 
 @posix

@@ -71,7 +71,7 @@ def make_model():
 
 def pace(module, step, steps):
     if os.path.exists(os.environ.get("TINY_GATE", "")):
-        time.sleep(0.03 if step < 50 else 0.5)
+        time.sleep(0.03 if step < 50 else 0.2)
 
 
 def probe(module, step):
