@@ -21,13 +21,13 @@ def measure(task: Task, autocast: bool) -> Measured:
     autocast: with torch.autocast around the model in addition, which the examples do not have.
     """
     peers.need("lightly")
-    model, criterion = _parts(task)
+    model, criterion = parts(task)
     model.to(task.device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=task.lr)
     half = task.half if autocast else None
     scaler = torch.amp.GradScaler(task.device.type, enabled=half is torch.float16)
     began = 0.0
-    for number, batch in enumerate(_loader(task), start=1):
+    for number, batch in enumerate(loader(task), start=1):
         x0, x1 = (x.to(task.device) for x in batch[0])
         with torch.autocast(task.device.type, half, enabled=half is not None):
             z0, z1 = model(x0), model(x1)
@@ -43,7 +43,7 @@ def measure(task: Task, autocast: bool) -> Measured:
     return Measured(task.clock.now() - began, task.steps)
 
 
-def _parts(task: Task) -> tuple[nn.Module, nn.Module]:
+def parts(task: Task) -> tuple[nn.Module, nn.Module]:
     """(backbone and projection head, loss), each lightly's own but the backbone."""
     from lightly import loss
     from lightly.models.modules import BarlowTwinsProjectionHead, SimCLRProjectionHead
@@ -58,7 +58,8 @@ def _parts(task: Task) -> tuple[nn.Module, nn.Module]:
     )
 
 
-def _loader(task: Task) -> DataLoader:
+def loader(task: Task) -> DataLoader:
+    """Its transform for CIFAR-10 in a loader that shuffles."""
     from lightly.transforms import SimCLRTransform
 
     transform = SimCLRTransform(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbook import judging
-from sslbook.judging import control_records, records
+from sslbook.judging import control_records, published, records
 from sslbook.lesson import viz
 from sslbook.lesson.verdicts import show_comparison
 from sslbook.streams import Streams
@@ -88,10 +88,11 @@ class Scores:
         return {row: m[measure] for row, m in self.rows.items() if measure in m}
 
     def show(self, row: str) -> None:
-        """Show the table with `row` set apart, then the book's reference record beside it."""
+        """Show the table with `row` set apart, then the reference record and published figures."""
         viz.scores_table([{"name": name, "ours": name == row, **measures}
                           for name, measures in self.rows.items()])
-        show_comparison(self.rows.get(row, {}), records.reference(self.chapter), row)
+        ours = records.reference(self.chapter)
+        show_comparison(self.rows.get(row, {}), ours, row, published.beside(ours) if ours else ())
 
 
 def ready(train: Any) -> Callable[[Tensor], Tensor]:

@@ -222,7 +222,8 @@ def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_
     assert len(read(tmp_path / "table-scores.csv")) == 2 * 4
     quiet = sslbook_("report", "--json")
     assert quiet.lines == found.lines
-    assert set(json.loads(quiet.out)) == {"ledger", "scoreboard", "history"}
+    assert set(json.loads(quiet.out)) == {
+        "ledger", "scoreboard", "history", "gpu", "published"}
 
 
 def test_the_command_says_where_it_cannot_write(book, sslbook_, tmp_path):  # noqa: F811

@@ -69,6 +69,7 @@ def list_chapters(as_json: AsJson = False) -> None:
 
 @app.command()
 def report(
+    chapter: Annotated[str, typer.Argument(help="Only this chapter's records.")] = "",
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write one page with scores, ledger and changes.")] = None,
@@ -79,7 +80,7 @@ def report(
     from sslbook import report as reports
     from sslbook.report import page, tables
 
-    found, skipped = reports.collect()
+    found, skipped = reports.collect(chapter)
     skipped += reports.history()[1]
     typer.echo("".join(f"{line}\n" for line in skipped), err=True, nl=False)
     written = tables.write(csv, found) if csv else []

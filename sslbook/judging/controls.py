@@ -40,12 +40,8 @@ def scores(
 
 
 def encoder_scores(
-    encoder: Callable[[Tensor], Tensor],
-    train: Split,
-    test: Split,
-    *,
-    prepare: Prepare | None = None,
-    batch_size: int = 512,
+    encoder: Callable[[Tensor], Tensor], train: Split, test: Split, *,
+    prepare: Prepare | None = None, batch_size: int = 512,
 ) -> dict[str, float]:
     """`scores` of an encoder's features on both splits. Raises DataError without labels."""
     for split, name in ((train, "training set"), (test, "test set")):
@@ -67,12 +63,8 @@ def raw_control(train: Split, test: Split, *, prepare: Prepare | None = None) ->
 
 
 def random_encoder(
-    make_encoder: MakeEncoder,
-    streams: Streams,
-    train: Split,
-    *,
-    prepare: Prepare | None = None,
-    device: str | torch.device = "cpu",
+    make_encoder: MakeEncoder, streams: Streams, train: Split, *,
+    prepare: Prepare | None = None, device: str | torch.device = "cpu",
 ) -> nn.Module:
     """A fresh encoder (stream "init") with BatchNorm calibrated on the training images."""
     with streams.seeded("init"):
@@ -81,13 +73,8 @@ def random_encoder(
 
 
 def random_control(
-    make_encoder: MakeEncoder,
-    streams: Streams,
-    train: Split,
-    test: Split,
-    *,
-    prepare: Prepare | None = None,
-    device: str | torch.device = "cpu",
+    make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
+    prepare: Prepare | None = None, device: str | torch.device = "cpu",
 ) -> dict[str, float]:
     """`scores` of `random_encoder`: what the architecture gives before anything is learned."""
     encoder = random_encoder(make_encoder, streams, train, prepare=prepare, device=device)
@@ -95,24 +82,18 @@ def random_control(
 
 
 def supervised_encoder(
-    make_encoder: MakeEncoder,
-    streams: Streams,
-    train: Split,
-    *,
-    augment: Augment,
-    epochs: int,
-    batch_size: int = 128,
-    lr: float = 2e-3,
-    weight_decay: float = 1e-4,
-    device: str | torch.device = "cpu",
+    make_encoder: MakeEncoder, streams: Streams, train: Split, *,
+    augment: Augment, epochs: int, batch_size: int = 128, lr: float = 2e-3,
+    weight_decay: float = 1e-4, device: str | torch.device = "cpu",
 ) -> nn.Module:
     """The same encoder trained with labels: cross-entropy through a linear head, then dropped.
 
     augment(images_uint8 (B, C, H, W), generator) -> views, of which the first is used: give the
     method's own augmentation. AdamW, one tenth of the steps (at most 100) warming up, then cosine
-    to zero. Streams: "init", "order" by epoch, "views" by step. The last incomplete batch of an
-    epoch is left out, unless it is the only one. Raises UsageError for fewer than two images or
-    epochs below 1, DataError without labels. Returns the encoder in eval mode.
+    to zero; bfloat16 on GPUs that have it, as in `train`. Streams: "init", "order" by epoch,
+    "views" by step. The last incomplete batch of an epoch is left out, unless it is the only one.
+    Raises UsageError for fewer than two images or epochs below 1, DataError without labels.
+    Returns the encoder in eval mode.
     """
     count = len(train.images)
     known, target = labels(train.labels, count, "training set").unique(return_inverse=True)
@@ -127,28 +108,25 @@ def supervised_encoder(
     model = nn.Sequential(encoder, nn.Flatten(), head).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     steps = epochs * (count // min(batch_size, count))
+    kind = torch.device(device).type
+    half = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     with streams.seeded("dropout"):
         for step, batch in enumerate(_orders(count, min(batch_size, count), epochs, streams)):
             for group in optimiser.param_groups:
                 group["lr"] = lr * _schedule(step, steps)
             view = augment(train.images[batch].to(device), streams.torch("views", step))[0]
             optimiser.zero_grad(set_to_none=True)
-            functional.cross_entropy(model(view), target[batch].to(device)).backward()
+            with torch.autocast(kind, torch.bfloat16, enabled=half):
+                loss = functional.cross_entropy(model(view), target[batch].to(device))
+            loss.backward()
             optimiser.step()
     return encoder.eval()
 
 
 def supervised_control(
-    make_encoder: MakeEncoder,
-    streams: Streams,
-    train: Split,
-    test: Split,
-    *,
-    augment: Augment,
-    epochs: int,
-    prepare: Prepare | None = None,
-    device: str | torch.device = "cpu",
-    **training: float,
+    make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
+    augment: Augment, epochs: int, prepare: Prepare | None = None,
+    device: str | torch.device = "cpu", **training: float,
 ) -> dict[str, float]:
     """`scores` of `supervised_encoder` (which takes `training`): what labels would give."""
     encoder = supervised_encoder(
@@ -158,16 +136,9 @@ def supervised_control(
 
 
 def control_scores(
-    make_encoder: MakeEncoder,
-    streams: Streams,
-    train: Split,
-    test: Split,
-    *,
-    prepare: Prepare | None = None,
-    augment: Augment | None = None,
-    epochs: int = 0,
-    device: str | torch.device = "cpu",
-    **training: float,
+    make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
+    prepare: Prepare | None = None, augment: Augment | None = None, epochs: int = 0,
+    device: str | torch.device = "cpu", **training: float,
 ) -> dict[str, dict[str, float]]:
     """All controls: {"chance", "pixels", "random"}, and "supervised" with `augment` and epochs > 0.
 
@@ -184,15 +155,8 @@ def control_scores(
     }
     if augment is not None and epochs > 0:
         found["supervised"] = supervised_control(
-            make_encoder,
-            streams.child("supervised"),
-            train,
-            test,
-            augment=augment,
-            epochs=epochs,
-            prepare=prepare,
-            device=device,
-            **training,
+            make_encoder, streams.child("supervised"), train, test, augment=augment,
+            epochs=epochs, prepare=prepare, device=device, **training,
         )
     return found
 
@@ -205,10 +169,7 @@ def _orders(count: int, size: int, epochs: int, streams: Streams) -> Iterator[Te
 
 
 def _width(
-    encoder: nn.Module,
-    train: Split,
-    augment: Augment,
-    streams: Streams,
+    encoder: nn.Module, train: Split, augment: Augment, streams: Streams,
     device: str | torch.device,
 ) -> int:
     """The number of features: `out_dim` where the encoder says so, else measured on two images."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sslbook.lesson.viz.show import show_table
@@ -21,16 +21,27 @@ def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> Non
     show_table(("claim", "measured", "value", "rule", "verdict"), rows)
 
 
-def show_comparison(yours: Mapping[str, float], ours: Mapping[str, Any] | None, row: str) -> None:
-    """Yours beside the reference record of this book, measure by measure.
+def show_comparison(
+    yours: Mapping[str, float], ours: Mapping[str, Any] | None, row: str,
+    peers: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Yours beside the reference record of this book, and that beside what others published.
 
     yours: measure -> accuracy in 0-1. ours: the reference record, or None where there is none.
+    peers: published figures beside that record (`judging.published.beside`).
     """
     if ours is None:
         print("No reference record of a longer run is shipped with this version of the book.")
         return
-    theirs = ours["scores"].get(row, {})
-    about = f"ours: {ours['preset']}, {ours['device']['name']}, {ours['started'][:10]}"
-    keys = [key for key in yours if key in theirs and key != "rank"]
-    rows = [(key, f"{100 * yours[key]:.1f}", f"{100 * theirs[key]:.1f}") for key in keys]
+    kept = ours["scores"].get(row, {})
+    about = ", ".join(filter(None, [
+        f"ours: {ours['preset']}", ours["device"]["name"], ours["started"][:10],
+        ours["code"].get("commit", "")]))
+    keys = [key for key in yours if key in kept and key != "rank"]
+    rows = [(key, f"{100 * yours[key]:.1f}", f"{100 * kept[key]:.1f}") for key in keys]
     show_table(("measure (%)", "yours", about), rows)
+    theirs = [(f"{peer['source']}: {peer['about']}", peer["measure"],
+               f"{100 * peer['published']:.1f}", f"{peer['gap']:+.1f}")
+              for peer in peers if peer["row"] == row]
+    if theirs:
+        show_table(("published", "measure", "theirs (%)", "ours less theirs (points)"), theirs)

@@ -8,19 +8,23 @@ from typing import Any
 from sslbook import paths
 from sslbook.judging import ledger as ledgers
 from sslbook.judging import records
+from sslbook.report import gpu
 
 CONTROLS = ("chance", "pixels", "random", "supervised")
 _BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
 Row = dict[str, Any]
 
 
-def collect() -> tuple[list[dict[str, Any]], list[str]]:
-    """(all records: the shipped ones, then this machine's; a line for each file that is none)."""
+def collect(chapter: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+    """(all records: the shipped ones, then this machine's; a line for each file that is none).
+
+    chapter: of this chapter alone; "" for all.
+    """
     found, skipped = [], []
     for path in [*sorted(paths.records().glob("*.json")), *records.files_of_runs(paths.runs())]:
         record, why = records.examine(path)
         if record is not None:
-            found.append(record)
+            found += [record] if chapter in ("", record["chapter"]) else []
         else:
             name = "/".join(path.parts[-3:] if path.name == "record.json" else path.parts[-1:])
             skipped.append(f"skipped, no record of this book: {records.printable(name)} ({why})")
@@ -72,14 +76,15 @@ def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
 
 
 def plain(found: list[dict[str, Any]]) -> dict[str, list[Row]]:
-    """Ledger, scoreboard and history as JSON can hold them: what was not measured is null."""
-    parts = {"ledger": ledger(found), "scoreboard": scoreboard(found), "history": history()[0]}
+    """All tables as JSON can hold them: what was not measured is null."""
+    parts = {"ledger": ledger(found), "scoreboard": scoreboard(found), "history": history()[0],
+             "gpu": gpu.runs(found), "published": gpu.gaps(found)}
     return {name: [{k: None if v != v else v for k, v in row.items()} for row in rows]
             for name, rows in parts.items()}
 
 
 def text(found: list[dict[str, Any]]) -> str:
-    """Ledger and scoreboard as plain text."""
+    """Ledger, scoreboard and runs on a GPU as plain text."""
     if not found:
         return "No records yet. Make one with: sslbook run barlow_twins"
     claims, scores = ledger(found), scoreboard(found)
@@ -95,7 +100,7 @@ def text(found: list[dict[str, Any]]) -> str:
         measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
         place = f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}"
         lines.append(f"{place:<52}{row['row']:<14}{measures}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *gpu.lines(found)])
 
 
 def value(row: Row) -> str:

@@ -11,6 +11,7 @@ from statistics import mean
 from typing import Any
 
 from sslbook import __version__, files, report
+from sslbook.report import gpu
 
 _KINDS = ("holds", "same direction", "undecided", "fails", "not at this scale", "not run")
 _SHOWN = {"knn20": "kNN accuracy, k=20 (%)", "linear": "linear probe accuracy (%)"}
@@ -29,7 +30,7 @@ def write(path: Path, found: list[dict[str, Any]], skipped: Iterable[str] = ()) 
 
 
 def html(found: list[dict[str, Any]], skipped: Iterable[str] = ()) -> str:
-    """Scoreboard, ledger and history as HTML. Every text in it is escaped by the template."""
+    """Scores, runs on a GPU, ledger and history as HTML; the template escapes every text."""
     claims = sorted((_drawn(row) for row in report.ledger(found)),
                     key=lambda row: (row["chapter"], row["preset"], row["data"], row["claim"]))
     counts = Counter(row["kind"] for row in claims)
@@ -38,7 +39,8 @@ def html(found: list[dict[str, Any]], skipped: Iterable[str] = ()) -> str:
         chapters=len({record["chapter"] for record in found}), claims=claims,
         counts=[(kind, counts[kind]) for kind in _KINDS if counts[kind]],
         groups=groups(report.scoreboard(found)), changes=report.history()[0][::-1],
-        skipped=list(skipped),
+        skipped=list(skipped), gpu=gpu.runs(found), gaps=gpu.gaps(found),
+        percent=gpu.percent, number=gpu.number,
     )
 
 

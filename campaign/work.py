@@ -1,0 +1,184 @@
+"""One run in a process of its own: `python -m campaign.work NAME [--miniature]`.
+
+Its folder says how it ended: `result.json` is there when it is finished. Ctrl-C keeps a chapter's
+checkpoint, and the next start goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from campaign import plan, travel
+from campaign.plan import Entry
+from sslbook.errors import UserError
+
+FIGURES = 3  # of a run, at most
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Execute one run; exit code 0 where it is finished, 130 where it was interrupted."""
+    name, *options = sys.argv[1:] if arguments is None else arguments
+    miniature = "--miniature" in options
+    (entry,) = plan.entries(name.removeprefix("miniature-"), miniature)
+    entry.folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(SSLBOOK_HOME=str(plan.HOME), SSLBOOK_DATA=str(plan.DATA),
+                      SSLBOOK_RUN_FOLDER=str(entry.folder), SSLBOOK_HEADLESS="1",
+                      SSLBOOK_OFFLINE="1", MPLBACKEND="agg")
+    begun = time.monotonic()
+    try:
+        result = KINDS[entry.kind](entry)
+    except KeyboardInterrupt:
+        return 130
+    except UserError as error:
+        print(error)
+        return error.exit_code
+    finally:
+        _add_time(entry.folder, time.monotonic() - begun)
+    from sslbook import files
+
+    files.write_json(entry.folder / "result.json", {
+        **result, "name": entry.name, "kind": entry.kind, "minutes": spent(entry),
+        "commit": commit(), "jobs": int(os.environ.get("CAMPAIGN_JOBS", "1"))})
+    return 0
+
+
+def spent(entry: Entry) -> float:
+    """Minutes that went into the run so far, all its starts together."""
+    path = entry.folder / "minutes"
+    return float(path.read_text()) if path.is_file() else 0.0
+
+
+def _add_time(folder: Path, seconds: float) -> None:
+    path = folder / "minutes"
+    before = float(path.read_text()) if path.is_file() else 0.0
+    path.write_text(f"{before + seconds / 60:.2f}")
+
+
+def commit() -> str:
+    """The commit that was prepared; the machine that runs it may hold no repository."""
+    path = plan.FOLDER / "commit"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+# -- chapters ----------------------------------------------------------------------------------
+
+
+def chapter(entry: Entry) -> dict[str, Any]:
+    """Execute a chapter: its notebook where Papermill and all of it are wanted, else its cells."""
+    if _notebook_runs(entry):
+        _notebook(entry)
+    else:
+        _cells(entry)
+    from sslbook.judging import records
+
+    record = records.read(entry.folder / "record.json")
+    if record is None or record["status"] != "finished":
+        raise RuntimeError(f"{entry.name} ended without a finished record")
+    record["code"]["commit"] = record["code"].get("commit") or commit()
+    return {"record": record, "executed": f"until {entry.until}" if entry.until else "all"}
+
+
+def _notebook_runs(entry: Entry) -> bool:
+    from importlib.util import find_spec
+
+    here = (plan.ROOT / "notebooks" / "toc.yml").is_file()
+    return here and not entry.until and find_spec("papermill") is not None
+
+
+def _notebook(entry: Entry) -> None:
+    from sslbook import headless
+    from sslbook import plan as plans
+
+    assignments = [f"{key}={value}" for key, value in entry.parameters.items()]
+    planned = plans.plan(entry.chapter, assignments, dry=True)
+    planned.folder = entry.folder
+    outcome = headless.execute(planned)
+    if outcome.code in (130, 143):
+        raise KeyboardInterrupt
+    if outcome.code:
+        raise RuntimeError(outcome.message)
+
+
+def _cells(entry: Entry) -> None:
+    """Execute the cells in this process; figures become files."""
+    from sslbook.lesson import viz
+
+    cells = travel.cells(entry.chapter)
+    sections = list(dict.fromkeys(cell["section"] for cell in cells))
+    last = sections.index(entry.until) if entry.until else len(sections)
+    wanted = {*sections[: last + 1], "stamp"} - {"install"}
+    viz.show = figures = _Figures(entry.folder / "figures")
+    space: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["section"] in wanted:
+            figures.section = cell["section"]
+            code = compile(cell["source"], f"{entry.chapter}, cell {number}", "exec")
+            exec(code, space)  # nosec B102 # the book's own cells
+            if cell["section"] == "parameters":
+                space.update(entry.parameters)
+
+
+class _Figures:
+    """In place of viz.show: keeps the first figure of each section that shows results."""
+
+    WANTED = ("train", "learned", "verdict", "break", "experiment")
+
+    def __init__(self, folder: Path):
+        self.folder, self.section, self.kept = folder, "", []
+
+    def __call__(self, fig: Any, *, how_to_read: str, alt: str) -> None:
+        from matplotlib.pyplot import close
+
+        from sslbook import files
+        from sslbook.lesson.viz.show import png_bytes
+
+        wanted = self.section in self.WANTED and self.section not in self.kept
+        if wanted and len(self.kept) < FIGURES:
+            self.kept.append(self.section)
+            self.folder.mkdir(exist_ok=True)
+            with files.publish(self.folder / f"{self.section}.png") as path:
+                path.write_bytes(png_bytes(fig))
+        print(f"Figure: {alt}")
+        close(fig)
+
+
+# -- what is compared with ---------------------------------------------------------------------
+
+
+def supervised(entry: Entry) -> dict[str, Any]:
+    """The same encoder trained with labels, with crops and flips: what the data allow."""
+    from campaign import baselines
+
+    return baselines.supervised(entry.dataset, SimpleNamespace(**entry.given))
+
+
+def lightly(entry: Entry) -> dict[str, Any]:
+    """lightly's SimCLR for a few epochs: seconds of each, and the features after the last."""
+    from campaign import baselines
+
+    return baselines.lightly_simclr(entry.dataset, SimpleNamespace(**entry.given))
+
+
+def bench(entry: Entry) -> dict[str, Any]:
+    """The speed tables; their rows are the result."""
+    from bench import __main__ as command
+
+    out = entry.folder / "bench.json"
+    pack = plan.DATA / next(iter(plan.stored()["data"][entry.data]["files"]))
+    line = [*entry.given["parts"], "--out", str(out), "--data", str(pack)]
+    code = command.main([*line, *(["--quick"] if entry.given.get("quick") else [])])
+    if code:
+        raise RuntimeError(f"the bench ended with exit code {code}")
+    return {"bench": json.loads(out.read_text(encoding="utf-8"))}
+
+
+KINDS = {"chapter": chapter, "supervised": supervised, "lightly": lightly, "bench": bench}
+
+if __name__ == "__main__":
+    sys.exit(main())
