@@ -71,17 +71,20 @@ def commit() -> str:
 
 def chapter(entry: Entry) -> dict[str, Any]:
     """Execute a chapter: its notebook where Papermill and all of it are wanted, else its cells."""
-    if _notebook_runs(entry):
-        _notebook(entry)
-    else:
-        _cells(entry)
-    from sslbook.judging import records
-
-    record = records.read(entry.folder / "record.json")
-    if record is None or record["status"] != "finished":
+    if _finished(entry) is None:  # else it was killed between its record and its result
+        (_notebook if _notebook_runs(entry) else _cells)(entry)
+    record = _finished(entry)
+    if record is None:
         raise RuntimeError(f"{entry.name} ended without a finished record")
     record["code"]["commit"] = record["code"].get("commit") or commit()
     return {"record": record, "executed": f"until {entry.until}" if entry.until else "all"}
+
+
+def _finished(entry: Entry) -> dict[str, Any] | None:
+    from sslbook.judging import records
+
+    record = records.read(entry.folder / "record.json")
+    return record if record and record["status"] == "finished" else None
 
 
 def _notebook_runs(entry: Entry) -> bool:

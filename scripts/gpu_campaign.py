@@ -106,7 +106,7 @@ def campaign(entries: list[Entry], options: argparse.Namespace) -> int:
             if left <= 0:
                 break
     finally:
-        stop(running, failed)
+        stop(running)
     left_out = packing.pack(results(entries), options.out)
     print("\n".join(report.table(entries)))
     for name in left_out:
@@ -161,7 +161,7 @@ def follow(running: list[Child], failed: list[str], out: Path, entries: list[Ent
             say(f"{name}: failed (exit code {code})\n    " + "\n    ".join(tail[-5:]))
 
 
-def stop(running: list[Child], failed: list[str]) -> None:
+def stop(running: list[Child]) -> None:
     """Interrupt what still runs: a chapter writes its checkpoint. After half a minute: kill."""
     for child in running:
         child.process.send_signal(signal.SIGINT)
