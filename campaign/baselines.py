@@ -1,9 +1,13 @@
-"""What the chapters are compared with: labels on the same images, another library's training."""
+"""What the chapters are compared with: labels on the same images, another library's training.
+
+Each returns a record, as a chapter's run writes one; it has no claims and belongs to no chapter.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,14 +30,13 @@ def supervised(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
     train, test = _splits(dataset, given)
     plain = replace(Recipe.simclr(train.shape[-1]), crop=(0.5, 1.0), jitter_p=0.0, gray=0.0)
     augment = Augment(plain, train.mean, train.std, views=1)
-    begun, where = time.monotonic(), device.choose()
+    begun = _Begun("supervised", dataset, train, test, given)
     scores = controls.supervised_control(
         lambda: nets.build("resnet18", width=_width(given)), Streams(0, "supervised"), train, test,
         augment=augment, epochs=given.epochs, batch_size=given.batch_size, lr=given.lr,
-        prepare=ready(train), device=where,
+        prepare=ready(train), device=begun.device,
     )
-    return {**_about(train, test, given), "scores": scores,
-            "seconds": round(time.monotonic() - begun, 1)}
+    return begun.record(scores)
 
 
 def lightly_simclr(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
@@ -48,7 +51,8 @@ def lightly_simclr(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
 
     peers.need("lightly")
     train, test = _splits(dataset, given)
-    where = device.choose()
+    begun = _Begun("lightly_simclr", dataset, train, test, given)
+    where = begun.device
     with Streams(0, "lightly").seeded("init"):
         task = Task(
             "simclr", lambda: nets.build("resnet18", width=_width(given)),
@@ -63,8 +67,9 @@ def lightly_simclr(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
     seconds = [_epoch(model, loss, loader, optimiser, where) for _ in range(given.epochs)]
     encoder = model[0].eval()
     scores = controls.encoder_scores(encoder, train, test, prepare=ready(train))
-    return {**_about(train, test, given), "scores": scores, "seconds_per_epoch": seconds,
-            "lightly": peers.need("lightly").__version__}
+    return begun.record(scores, {
+        "seconds_per_epoch": seconds, "lightly": peers.need("lightly").__version__,
+        "samples_per_second": round(len(train) / min(seconds), 1)})
 
 
 def _epoch(model: Any, loss: Any, loader: DataLoader, optimiser: Any, where: Any) -> float:
@@ -89,9 +94,23 @@ def _width(given: SimpleNamespace) -> int:
     return getattr(given, "width", 64)
 
 
-def _about(train: Any, test: Any, given: SimpleNamespace) -> dict[str, Any]:
-    """What the result is about, as a record has it."""
-    return {"data": {name: {"name": one.name, "count": len(one), "sha256": one.sha256}
-                     for name, one in (("train", train), ("test", test))},
-            "parameters": vars(given), "device": device.describe(device.choose()),
-            "versions": records.versions(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+class _Begun:
+    """What a record of a baseline says before there are scores."""
+
+    def __init__(self, name: str, dataset: str, train: Any, test: Any, given: SimpleNamespace):
+        self.device, self.clock = device.choose(), time.monotonic()
+        self.about = {
+            "schema": records.SCHEMA, "chapter": name, "status": "finished", "preset": "full",
+            "seed": 0, "tried": 1, "claims": {}, "code": records.code(),
+            "parameters": records.plain({**vars(given), "dataset": dataset}),
+            "data": {split: {"name": one.name, "count": len(one), "sha256": one.sha256}
+                     for split, one in (("train", train), ("test", test))},
+            "device": device.describe(self.device), "versions": records.versions(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def record(self, scores: dict[str, float], training: dict[str, Any] | None = None) -> dict:
+        """The finished record; training: what is known of the training's speed."""
+        return {**self.about, "scores": {self.about["chapter"]: scores},
+                "trainings": {"pretrain": training or {}},
+                "seconds": {"wall": round(time.monotonic() - self.clock, 1)}}

@@ -54,7 +54,8 @@ def _chapter(entry: plan.Entry, result: dict[str, Any], found: dict[str, bytes],
     keep = _keeper()
     weights = run / "encoder.safetensors"
     small = weights.is_file() and weights.stat().st_size <= keep.LARGEST
-    code = keep.keep(run, entry.data, encoder=small and entry.preset == "lesson" and not entry.seed)
+    shipped = small and entry.preset == "lesson" and not entry.seed
+    code = keep.keep(run, entry.label, encoder=shipped)
     return f"{entry.name}: " + ("refused" if code else f"kept, {result['minutes']:.1f} minutes")
 
 
@@ -65,8 +66,12 @@ def _other(entry: plan.Entry, result: dict[str, Any]) -> str:
         target = plan.SPEED / f"{entry.name}-{about['device']}-{about['date'][:10]}.json"
         files.write_json(target, about)
     else:
-        target = plan.BASELINES / f"{entry.name}-{result['device']['kind']}.json"
-        files.write_json(target, result)
+        record = result["record"]
+        target = plan.BASELINES / f"{entry.name}-{record['device']['kind']}.json"
+        files.write_json(target, record)
+        if records.read(target) is None:
+            target.unlink()
+            return f"{entry.name}: not a record of this book, left out"
     return f"{entry.name}: {target.relative_to(plan.ROOT)}"
 
 

@@ -48,6 +48,12 @@ class Entry:
         return {"PRESET": self.preset, "DATASET": self.dataset, "SEED": self.seed, **self.given}
 
     @property
+    def label(self) -> str:
+        """Data set and what was set by hand, as the name of a kept record says it."""
+        set_by_hand = [f"{key.lower()}{value}" for key, value in self.given.items()]
+        return "-".join([self.data, *set_by_hand])
+
+    @property
     def folder(self) -> Path:
         """Where the run lies on the machine that runs it: the same at every try, so it resumes."""
         return HOME / "runs" / (self.chapter or self.kind) / self.name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from campaign import plan
 from campaign.plan import Entry
+from sslbook.judging import published
 from sslbook.report import gpu
 
 
@@ -30,26 +30,16 @@ def table(entries: list[Entry]) -> list[str]:
     lines = ["", f"{'run':28}{'encoder':20}{'kNN20':>7}{'kNN200':>7}{'linear':>7}{'highest':>8}"
              f"{'minutes':>8}{'a second':>9}{'MB':>7}"]
     for result in found:
-        for row in _rows(result):
+        for row in gpu.of(result["record"]) if "record" in result else ():
             cells = [gpu.percent(row.get(key)) for key in (*gpu.MEASURES, "highest")]
             lines.append(
                 f"{result['name']:28}{row['row'][:19]:20}{cells[0]:>7}{cells[1]:>7}{cells[2]:>7}"
                 f"{cells[3]:>8}{result['minutes']:>8.1f}{gpu.number(row.get('speed')):>9}"
                 f"{gpu.number(row.get('memory')):>7}")
-    peers = gpu.gaps([result["record"] for result in found if result["kind"] == "chapter"])
+    peers = [row for result in found if "record" in result
+             for row in published.beside(result["record"])]
     return lines + ([""] if peers else []) + [
         f"{row['chapter']}, {row['row']}, {row['measure']}: {gpu.percent(row['ours'])}; published "
         f"{gpu.percent(row['published'])}, gap {row['gap']:+.1f} ({row['source']}, {row['about']})"
         for row in peers] + [""]
 
-
-def _rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of one result; the speed tables have none."""
-    if result["kind"] == "chapter":
-        return gpu.of(result["record"])
-    if result["kind"] == "bench":
-        return []
-    speed = result.get("seconds_per_epoch")
-    count = result["data"]["train"]["count"]
-    return [{**result["scores"], "row": result["kind"],
-             "speed": count / min(speed) if speed and min(speed) else None}]

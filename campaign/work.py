@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         _add_time(entry.folder, time.monotonic() - begun)
     from sslbook import files
 
+    if code := result.get("record", {}).get("code"):
+        code["commit"] = code.get("commit") or commit()
     files.write_json(entry.folder / "result.json", {
         **result, "name": entry.name, "kind": entry.kind, "minutes": spent(entry),
         "commit": commit(), "jobs": int(os.environ.get("CAMPAIGN_JOBS", "1"))})
@@ -76,7 +78,6 @@ def chapter(entry: Entry) -> dict[str, Any]:
     record = _finished(entry)
     if record is None:
         raise RuntimeError(f"{entry.name} ended without a finished record")
-    record["code"]["commit"] = record["code"].get("commit") or commit()
     return {"record": record, "executed": f"until {entry.until}" if entry.until else "all"}
 
 
@@ -158,14 +159,14 @@ def supervised(entry: Entry) -> dict[str, Any]:
     """The same encoder trained with labels, with crops and flips: what the data allow."""
     from campaign import baselines
 
-    return baselines.supervised(entry.dataset, SimpleNamespace(**entry.given))
+    return {"record": baselines.supervised(entry.dataset, SimpleNamespace(**entry.given))}
 
 
 def lightly(entry: Entry) -> dict[str, Any]:
     """lightly's SimCLR for a few epochs: seconds of each, and the features after the last."""
     from campaign import baselines
 
-    return baselines.lightly_simclr(entry.dataset, SimpleNamespace(**entry.given))
+    return {"record": baselines.lightly_simclr(entry.dataset, SimpleNamespace(**entry.given))}
 
 
 def bench(entry: Entry) -> dict[str, Any]:

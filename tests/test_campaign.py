@@ -50,6 +50,11 @@ def test_every_run_names_a_chapter_a_preset_and_data_of_the_book():
             assert all(f"{name}:" in parameters for name in entry.parameters)
 
 
+def test_no_two_runs_are_kept_under_one_name():
+    kept = [(e.chapter, e.preset, e.label, e.seed) for e in plan.entries() if e.kind == "chapter"]
+    assert len(set(kept)) == len(kept)
+
+
 def test_runs_are_chosen_by_name():
     assert [e.name for e in plan.entries("graphmae-s3,simclr")] == ["simclr", "graphmae-s3"]
     assert len(plan.entries("graphmae")) == 20
@@ -171,7 +176,7 @@ def test_a_campaign_that_is_cut_off_goes_on_and_comes_home(machine, tmp_path):
     assert 1 <= len(pictures) <= 3
     assert all(found[name].startswith(b"\x89PNG") for name in pictures)
     scored = json.loads(found["results/miniature-supervised.json"])
-    assert set(scored["scores"]) == {"knn20", "linear"}
+    assert set(scored["record"]["scores"]["supervised"]) == {"knn20", "linear"}
 
     refused = campaign(machine, "--ingest", str(out))
     assert "miniature-barlow_twins: no run of the campaign, left out" in refused.stdout
@@ -195,7 +200,7 @@ def test_a_campaign_that_is_cut_off_goes_on_and_comes_home(machine, tmp_path):
 def _as_if_on_a_gpu(result: dict, folder: Path) -> None:
     """The archive of the same result under the name, preset and device of the real run."""
     record = {**result["record"], "preset": "full"}
-    record["parameters"] = {**record["parameters"], "preset": "full"}
+    record["parameters"] = {**record["parameters"], "preset": "full", "epochs": 200}
     record["device"] = {**record["device"], "kind": "cuda", "name": "A GPU"}
     path = folder / "result.json"
     folder.mkdir()

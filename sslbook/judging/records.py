@@ -220,7 +220,8 @@ def like(chapter: str, preset: str, device: str) -> dict[str, Any] | None:
 
 
 def reference(chapter: str) -> dict[str, Any] | None:
-    """The shipped record that a learner's run is compared with: the longest preset, newest."""
+    """The shipped record that a learner's run is compared with: the longest training, newest."""
     order = {"full": 2, "lesson": 1}
     found = [r for r in shipped() if r["chapter"] == chapter and r["preset"] in order]
-    return max(found, key=lambda r: (order[r["preset"]], r["started"]), default=None)
+    return max(found, default=None, key=lambda r: (
+        order[r["preset"]], r["parameters"].get("epochs", 0), r["started"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sslbook import paths
 from sslbook.judging import ledger, published, records
 
 CONTROLS = ("chance", "pixels", "raw features", "raw columns", "random", "supervised")
@@ -13,9 +14,16 @@ Row = dict[str, Any]
 
 
 def runs(found: Iterable[dict[str, Any]]) -> list[Row]:
-    """The rows (`of`) of all finished runs on a CUDA device."""
-    return [row for record in found if record["device"]["kind"] == "cuda"
-            and record["status"] == "finished" for row in of(record)]
+    """The rows (`of`) of all finished runs on a CUDA device, and of what they are compared with."""
+    return [row for record in _with_peers(found) for row in of(record)]
+
+
+def _with_peers(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The finished runs on a CUDA device, and what they are compared with where there are any."""
+    ours = [record for record in found
+            if (record["device"]["kind"], record["status"]) == ("cuda", "finished")]
+    kept = sorted((paths.records() / "baselines").glob("*.json")) if ours else []
+    return ours + [record for path in kept if (record := records.read(path))]
 
 
 def of(record: dict[str, Any]) -> list[Row]:
@@ -37,12 +45,13 @@ def of(record: dict[str, Any]) -> list[Row]:
     })
     return [{**about, "row": records.printable(name),
              **{key: measures.get(key) for key in MEASURES}}
-            for name, measures in record["scores"].items() if name not in CONTROLS]
+            for name, measures in record["scores"].items()
+            if name not in CONTROLS or name == record["chapter"]]
 
 
 def gaps(found: Iterable[dict[str, Any]]) -> list[Row]:
     """One row per run and published figure that it can be held against (`published.beside`)."""
-    return [row for record in found for row in published.beside(record)]
+    return [row for record in _with_peers(found) for row in published.beside(record)]
 
 
 def lines(found: list[dict[str, Any]]) -> list[str]:

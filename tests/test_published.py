@@ -1,0 +1,41 @@
+"""Published figures: beside which runs of ours they stand, and that each can."""
+
+from __future__ import annotations
+
+import pytest
+from test_claims import record
+
+from sslbook import paths
+from sslbook.judging import published, records
+
+
+def long_run(**parameters):
+    """A record that lightly's and solo-learn's figures for Barlow Twins belong to."""
+    found = record(chapter="barlow_twins", status="finished", preset="full",
+                   scores={"Barlow Twins": {"knn200": 0.80, "linear": 0.90, "rank": 9.0}})
+    found["parameters"] = {"dataset": "pack:cifar10_jpeg.npz", "epochs": 200, **parameters}
+    return found
+
+
+def test_a_long_run_stands_beside_published_figures():
+    rows = published.beside(long_run())
+    assert [(row["measure"], row["published"], round(row["gap"], 1)) for row in rows] == [
+        ("knn200", 0.842, -4.2), ("knn200", 0.819, -1.9), ("linear", 0.921, -2.1)]
+    assert all(row["url"].startswith("https://") and row["about"] for row in rows)
+
+
+@pytest.mark.parametrize("parameters", [{"epochs": 4}, {"dataset": "shapes"}, {"dataset": "cora"}])
+def test_a_short_run_or_one_on_other_data_does_not(parameters):
+    assert published.beside(long_run(**parameters)) == []
+    assert published.beside({**long_run(), "status": "running"}) == []
+
+
+def test_published_figures_name_rows_and_measures_of_the_book():
+    """A figure that no record can have would never be shown."""
+    measured = {(r["chapter"], row, key) for r in records.shipped()
+                for row, found in r["scores"].items() for key in found}
+    measured.add(("supervised", "supervised", "linear"))  # of campaign/baselines.py
+    for figure in published.read(paths.records())["figures"]:
+        assert (figure["chapter"], figure["row"], figure["measure"]) in measured
+        assert figure["source"] in published.read(paths.records())["sources"]
+        assert 0 < figure["value"] < 1
