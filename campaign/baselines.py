@@ -18,6 +18,7 @@ from sslbook import datasets, device, nets
 from sslbook.judging import controls, records
 from sslbook.scores import ready
 from sslbook.streams import Streams
+from sslbook.training import precision
 from sslbook.views import Augment, Recipe
 
 
@@ -30,7 +31,8 @@ def supervised(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
     train, test = _splits(dataset, given)
     plain = replace(Recipe.simclr(train.shape[-1]), crop=(0.5, 1.0), jitter_p=0.0, gray=0.0)
     augment = Augment(plain, train.mean, train.std, views=1)
-    begun = _Begun("supervised", dataset, train, test, given)
+    begun = _Begun("supervised", dataset, train, test, given,
+                   precision.choose(device.choose()))
     scores = controls.supervised_control(
         lambda: nets.build("resnet18", width=_width(given)), Streams(0, "supervised"), train, test,
         augment=augment, epochs=given.epochs, batch_size=given.batch_size, lr=given.lr,
@@ -69,7 +71,8 @@ def lightly_simclr(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
     scores = controls.encoder_scores(encoder, train, test, prepare=ready(train))
     return begun.record(scores, {
         "seconds_per_epoch": seconds, "lightly": peers.need("lightly").__version__,
-        "samples_per_second": round(len(train) / min(seconds), 1)})
+        "samples_per_second": round(
+            given.epochs * len(loader) * given.batch_size / sum(seconds), 1)})
 
 
 def _epoch(model: Any, loss: Any, loader: DataLoader, optimiser: Any, where: Any) -> float:
@@ -97,15 +100,18 @@ def _width(given: SimpleNamespace) -> int:
 class _Begun:
     """What a record of a baseline says before there are scores."""
 
-    def __init__(self, name: str, dataset: str, train: Any, test: Any, given: SimpleNamespace):
+    def __init__(self, name: str, dataset: str, train: Any, test: Any, given: SimpleNamespace,
+                 number: str = "float32"):
         self.device, self.clock = device.choose(), time.monotonic()
         self.about = {
-            "schema": records.SCHEMA, "chapter": name, "status": "finished", "preset": "full",
+            "schema": records.SCHEMA, "chapter": name, "status": "finished", "preset": "baseline",
             "seed": 0, "tried": 1, "claims": {}, "code": records.code(),
-            "parameters": records.plain({**vars(given), "dataset": dataset}),
+            "parameters": records.plain({
+                "net": "resnet18", "width": 64, **vars(given), "dataset": dataset}),
             "data": {split: {"name": one.name, "count": len(one), "sha256": one.sha256}
                      for split, one in (("train", train), ("test", test))},
-            "device": device.describe(self.device), "versions": records.versions(),
+            "device": {**device.describe(self.device), "precision": number},
+            "versions": records.versions(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

@@ -8,71 +8,108 @@ from pathlib import Path
 from typing import Any
 
 from campaign import packing, plan
-from sslbook import files
-from sslbook.judging import records
+from campaign.plan import Entry
+from sslbook import files, paths
+from sslbook.judging import control_records, records
 
 
 def ingest(folder: Path, scratch: Path) -> list[str]:
     """Take the results in the archives of a folder into the repository; a line for each.
 
-    scratch: where runs, figures and encoders are laid out. A miniature, a run that did not finish
-    or a record that breaks the schema is named and left out. Nothing in an archive is executed.
+    scratch: where runs, figures and encoders are laid out. Kept is a finished run of the list, of
+    its chapter and parameters, on a CUDA device; all else is named and left out. Nothing in an
+    archive is executed.
     """
-    found, said = packing.unpack(folder), []
+    found, said = packing.unpack(folder)
     entries = {entry.name: entry for entry in plan.entries()}
     for name in sorted(name for name in found if name.startswith("results/")):
-        result = json.loads(found[name])
-        entry = entries.get(result.get("name", ""))
-        if entry is None:
-            said.append(f"{result.get('name', name)}: no run of the campaign, left out")
-        elif entry.kind == "chapter":
-            said.append(_chapter(entry, result, found, scratch))
-        else:
-            said.append(_other(entry, result))
+        said.append(_result(name, found, entries, scratch))
     for name in sorted(name for name in found if name.startswith("controls/")):
-        target = records.paths.records() / "controls" / Path(name).name
-        if not target.exists():
-            files.write_text(target, found[name].decode())
-            said.append(f"control {target.stem}")
+        said += _control(Path(name).stem, found[name])
+    _keeper().main([])  # the ledger's lines
     return said
 
 
-def _chapter(entry: plan.Entry, result: dict[str, Any], found: dict[str, bytes], scratch: Path
-             ) -> str:
+def _result(name: str, found: dict[str, bytes], entries: dict[str, Entry], scratch: Path) -> str:
+    """Keep one result; a line that says where, or why not."""
+    try:
+        result = json.loads(found[name])
+        entry = entries[result["name"]]
+        keep = {"chapter": _chapter, "bench": _speed}.get(entry.kind, _baseline)
+        return f"{entry.name}: {keep(entry, result, found, scratch)}"
+    except (ValueError, KeyError, TypeError) as error:
+        return f"{name}: no result of the campaign, left out ({error})"
+
+
+def _chapter(entry: Entry, result: dict[str, Any], found: dict[str, bytes], scratch: Path) -> str:
     """Lay the run out as `scripts/keep.py` wants it, and keep it."""
     run = scratch / "runs" / entry.chapter / entry.name
     run.mkdir(parents=True, exist_ok=True)
-    record = {**result["record"], "executed": result["executed"]}
-    files.write_json(run / "record.json", record)
     for name, data in found.items():
-        for kind in ("figures", "encoders"):
-            if name.startswith(f"{kind}/{entry.name}/"):
-                with files.publish(run / Path(name).name) as path:
-                    path.write_bytes(data)
-    if records.read(run / "record.json") is None:
-        return f"{entry.name}: not a record of this book, left out"
-    keep = _keeper()
+        if name.startswith((f"figures/{entry.name}/", f"encoders/{entry.name}/")):
+            with files.publish(run / Path(name).name) as path:
+                path.write_bytes(data)
+    if why := _foreign(entry, result["record"], run / "record.json"):
+        return why
+    keeper = _keeper()
     weights = run / "encoder.safetensors"
-    small = weights.is_file() and weights.stat().st_size <= keep.LARGEST
+    small = weights.is_file() and weights.stat().st_size <= keeper.LARGEST
     shipped = small and entry.preset == "lesson" and not entry.seed
-    code = keep.keep(run, entry.label, encoder=shipped)
-    return f"{entry.name}: " + ("refused" if code else f"kept, {result['minutes']:.1f} minutes")
+    code = keeper.keep(run, entry.label, encoder=shipped)
+    return "refused" if code else f"kept, {result['minutes']:.1f} minutes"
 
 
-def _other(entry: plan.Entry, result: dict[str, Any]) -> str:
-    """A baseline or the speed tables, as JSON beside its like."""
-    if entry.kind == "bench":
-        about = result["bench"]
-        target = plan.SPEED / f"{entry.name}-{about['device']}-{about['date'][:10]}.json"
-        files.write_json(target, about)
-    else:
-        record = result["record"]
-        target = plan.BASELINES / f"{entry.name}-{record['device']['kind']}.json"
-        files.write_json(target, record)
-        if records.read(target) is None:
-            target.unlink()
-            return f"{entry.name}: not a record of this book, left out"
-    return f"{entry.name}: {target.relative_to(plan.ROOT)}"
+def _baseline(entry: Entry, result: dict[str, Any], found: dict[str, bytes], scratch: Path) -> str:
+    run = scratch / "runs" / entry.kind / entry.name
+    run.mkdir(parents=True, exist_ok=True)
+    if why := _foreign(entry, result["record"], run / "record.json"):
+        return why
+    target = plan.BASELINES / f"{entry.name}.json"
+    files.write_json(target, result["record"])
+    return str(target.relative_to(plan.ROOT))
+
+
+def _speed(entry: Entry, result: dict[str, Any], found: dict[str, bytes], scratch: Path) -> str:
+    about = result["bench"]
+    if about["device"] != "cuda" or about["quick"]:
+        return "not measured on a GPU, left out"
+    digits = "".join(c for c in about["date"][:10] if c.isdigit())
+    target = plan.SPEED / f"{entry.name}-{digits}.json"
+    files.write_json(target, about)
+    return str(target.relative_to(plan.ROOT))
+
+
+def _foreign(entry: Entry, record: dict[str, Any], path: Path) -> str:
+    """Why this is no record of that run; "" where it is. It is written to `path`."""
+    files.write_json(path, record)
+    if records.read(path) is None:
+        return "not a record of this book, left out"
+    if (record["device"]["kind"], record["status"]) != ("cuda", "finished"):
+        return "not a finished run on a CUDA device, left out"
+    given = entry.parameters if entry.kind == "chapter" else entry.given
+    told = records.plain({key.lower(): value for key, value in given.items()})
+    same = all(record["parameters"].get(key) == value for key, value in told.items())
+    if not same or record["chapter"] != (entry.chapter or entry.name):
+        return "of another chapter or other parameters, left out"
+    return ""
+
+
+def _control(name: str, data: bytes) -> list[str]:
+    """Keep the controls of one data set, net and budget where the book has none."""
+    target = paths.records() / "controls" / f"{name}.json"
+    try:
+        stored = json.loads(data)
+        whole = control_records.key_of(stored["parts"]) == name and {
+            f"{row} {key}": float(value) for row, found in stored["scores"].items()
+            for key, value in found.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        return [f"control {name}: damaged, left out"]
+    if target.exists():
+        return []
+    files.write_json(target, stored)
+    return [f"control {name}"]
 
 
 def _keeper() -> Any:

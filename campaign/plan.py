@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,16 @@ from sslbook.errors import UsageError
 from sslbook.judging import records
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "build" / "campaign"  # what travels beside the repository; git ignores it
-DATA, CHAPTERS, HOME = FOLDER / "data", FOLDER / "chapters", FOLDER / "home"
-BASELINES = ROOT / "data" / "records" / "baselines"  # results that are no record of a chapter
+FOLDER = ROOT / "build" / "campaign"  # git ignores it
+TRAVELS = FOLDER / "travel"  # what goes to the machine beside the repository
+DATA, CHAPTERS = TRAVELS / "data", TRAVELS / "chapters"
+BASELINES = ROOT / "data" / "records" / "baselines"  # records that belong to no chapter
 SPEED = ROOT / "bench" / "results"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run. minutes: on the GPU it is meant for, measured where a record of it exists.
+    """One run. minutes: a guess for the GPU it is meant for.
 
     data: the key of a data set in runs.yml. given: parameters beside PRESET, DATASET and SEED (of
     a chapter), else what the kind of run takes. until: the last section that is executed, "" all.
@@ -36,6 +37,7 @@ class Entry:
     seed: int = 0
     until: str = ""
     given: dict[str, Any] = field(default_factory=dict, hash=False)
+    miniature: bool = False
 
     @property
     def dataset(self) -> str:
@@ -54,9 +56,19 @@ class Entry:
         return "-".join([self.data, *set_by_hand])
 
     @property
+    def resumes(self) -> bool:
+        """True where a run that was cut off goes on from a checkpoint."""
+        return self.kind == "chapter"
+
+    @property
+    def home(self) -> Path:
+        """Runs and caches; those of a miniature lie apart, for they are never kept."""
+        return FOLDER / ("miniature" if self.miniature else "home")
+
+    @property
     def folder(self) -> Path:
-        """Where the run lies on the machine that runs it: the same at every try, so it resumes."""
-        return HOME / "runs" / (self.chapter or self.kind) / self.name
+        """Where the run lies on the machine that runs it: the same at every start."""
+        return self.home / "runs" / (self.chapter or self.kind) / self.name
 
 
 @functools.cache
@@ -68,8 +80,8 @@ def stored() -> dict[str, Any]:
 def entries(only: str = "", miniature: bool = False) -> list[Entry]:
     """All runs in order, a row with seeds as one each.
 
-    only: names with commas between, with or without "-s0". miniature: the same runs at the size of
-    preset check, to try every path. Raises UsageError for a name that is none.
+    only: names with commas between, with or without "-s0". miniature: the same runs, of one seed,
+    at the size of preset check. Raises UsageError for a name that is none.
     """
     found = []
     for row in stored()["runs"]:
@@ -87,36 +99,38 @@ def entries(only: str = "", miniature: bool = False) -> list[Entry]:
 
 
 def _called(entry: Entry, name: str) -> bool:
-    return name in (entry.name, entry.name.rpartition("-s")[0])
+    return name in (entry.name, series(entry.name))
+
+
+def series(name: str) -> str:
+    """The name of a run without its seed."""
+    return name.rpartition("-s")[0] or name
 
 
 def _small(entry: Entry) -> Entry:
-    """The same run in a minute on a CPU; its name tells it apart, and it is never kept."""
+    """The same run in a minute on a CPU."""
     given = {"supervised": {"epochs": 1, "batch_size": 32, "lr": 0.002, "images": 64, "width": 4},
              "lightly": {"epochs": 1, "batch_size": 32, "images": 64, "width": 4},
              "bench": {"parts": ["step"], "quick": True}}.get(entry.kind, {})
-    return Entry(**{**vars(entry), "name": f"miniature-{entry.name}", "given": given, "minutes": 1,
-                    "preset": "check" if entry.preset else ""})
+    return replace(entry, given=given, minutes=1, preset="check" if entry.preset else "",
+                   miniature=True)
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """Name of a run -> its record in the repository, baselines among them."""
+    found = [*records.shipped(), *filter(None, map(records.read, sorted(BASELINES.glob("*.json"))))]
+    return {record["campaign"]["run"]: record for record in found if "campaign" in record}
 
 
 def done(entry: Entry) -> bool:
     """True where the result is part of the repository."""
-    if entry.kind != "chapter":
-        folder = SPEED if entry.kind == "bench" else BASELINES
-        return any(folder.glob(f"{entry.name}-*.json"))
-    return any(_same(entry, record) for record in records.shipped())
-
-
-def _same(entry: Entry, record: dict[str, Any]) -> bool:
-    told = records.plain({k.lower(): v for k, v in entry.parameters.items()})
-    return (record["chapter"], record["device"]["kind"], record["status"]) == (
-        entry.chapter, "cuda", "finished"
-    ) and all(record["parameters"].get(key) == value for key, value in told.items())
+    if entry.kind == "bench":
+        return not entry.miniature and any(SPEED.glob(f"{entry.name}-*.json"))
+    return not entry.miniature and entry.name in kept()
 
 
 def minutes(entry: Entry) -> float:
-    """What the run takes: the median of such records on a GPU, else the list's guess."""
-    took = sorted(record["seconds"]["wall"] / 60 for record in records.shipped()
-                  if _same(entry, {**record, "parameters": {
-                      **record["parameters"], "seed": entry.seed}}))
-    return took[len(took) // 2] if took else entry.minutes
+    """What the run takes: as long as the same with another seed did, else the list's guess."""
+    took = [record["seconds"]["wall"] / 60 for name, record in kept().items()
+            if series(name) == series(entry.name) and not entry.miniature]
+    return max(took, default=entry.minutes)

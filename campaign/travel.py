@@ -8,36 +8,35 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.plan import CHAPTERS, DATA, FOLDER, ROOT, Entry, stored
+from campaign.plan import CHAPTERS, DATA, ROOT, TRAVELS, Entry, stored
 from sslbook.errors import UsageError
 
-LIMIT_MB = 62  # MiB in all: the repository without its notebooks, and what lies in FOLDER
+LIMIT_MB = 62  # MiB in all: the repository without its notebooks, and what lies in TRAVELS
 
 
 def prepare(entries: Iterable[Entry], source: Path | None) -> int:
-    """Lay chapters and data of these runs into FOLDER; returns the bytes that will travel.
+    """Lay code, commit and data of these runs into TRAVELS; returns the bytes that will travel.
 
     source: the folder that holds the published data sets. Raises UsageError where a file is
     missing or where all of it is more than may travel.
     """
     entries = list(entries)
-    for folder in (CHAPTERS, DATA):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    shutil.rmtree(TRAVELS, ignore_errors=True)
+    CHAPTERS.mkdir(parents=True)
     for chapter in sorted({entry.chapter for entry in entries} - {""}):
         (CHAPTERS / f"{chapter}.json").write_text(json.dumps(cells(chapter)), encoding="utf-8")
-    (FOLDER / "commit").write_text(_git("rev-parse", "--short=12", "HEAD"), encoding="utf-8")
+    commit = _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    (TRAVELS / "commit").write_text(commit, encoding="utf-8")
     for name in files(entries):
         if source is None or not (source / name).is_file():
             raise UsageError(f"{name} is not there.", "Not all was prepared.",
                              "Name the folder of the data sets in SSLBOOK_DATA.")
         (DATA / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, DATA / name)
-    size = repository() + sum(f.stat().st_size for part in (CHAPTERS, DATA)
-                              for f in part.rglob("*") if f.is_file())
+    size = repository() + sum(f.stat().st_size for f in TRAVELS.rglob("*") if f.is_file())
     if size > LIMIT_MB * 2**20:
         raise UsageError(f"{size / 2**20:.1f} MiB would travel; {LIMIT_MB} may.",
-                         "It lies ready all the same.", "Choose fewer data sets with --only.")
+                         "It lies ready all the same.", "Choose runs on fewer data with --only.")
     return size
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ from typing import Any
 
 from campaign import plan, travel
 from campaign.plan import Entry
+from sslbook import files
 from sslbook.errors import UserError
 
 FIGURES = 3  # of a run, at most
@@ -24,12 +27,14 @@ FIGURES = 3  # of a run, at most
 def main(arguments: list[str] | None = None) -> int:
     """Execute one run; exit code 0 where it is finished, 130 where it was interrupted."""
     name, *options = sys.argv[1:] if arguments is None else arguments
-    miniature = "--miniature" in options
-    (entry,) = plan.entries(name.removeprefix("miniature-"), miniature)
+    (entry,) = plan.entries(name, "--miniature" in options)
     entry.folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update(SSLBOOK_HOME=str(plan.HOME), SSLBOOK_DATA=str(plan.DATA),
+    os.environ.update(SSLBOOK_HOME=str(entry.home), SSLBOOK_DATA=str(plan.DATA),
                       SSLBOOK_RUN_FOLDER=str(entry.folder), SSLBOOK_HEADLESS="1",
                       SSLBOOK_OFFLINE="1", MPLBACKEND="agg")
+    if entry.until:  # the supervised control has no checkpoint, and takes as long as the rest
+        os.environ["SSLBOOK_CONTROLS"] = "untrained"
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     begun = time.monotonic()
     try:
         result = KINDS[entry.kind](entry)
@@ -39,33 +44,37 @@ def main(arguments: list[str] | None = None) -> int:
         print(error)
         return error.exit_code
     finally:
-        _add_time(entry.folder, time.monotonic() - begun)
-    from sslbook import files
-
-    if code := result.get("record", {}).get("code"):
-        code["commit"] = code.get("commit") or commit()
-    files.write_json(entry.folder / "result.json", {
-        **result, "name": entry.name, "kind": entry.kind, "minutes": spent(entry),
-        "commit": commit(), "jobs": int(os.environ.get("CAMPAIGN_JOBS", "1"))})
+        took = spent(entry) + (time.monotonic() - begun) / 60
+        files.write_text(entry.folder / "minutes", f"{took:.2f}")
+    if record := result.get("record"):
+        record["code"]["commit"] = commit() or record["code"].get("commit", "")
+        record["seconds"]["wall"] = round(60 * took, 1)  # of all starts together
+        record["campaign"] = {"run": entry.name, "executed": f"until {entry.until}"
+                              if entry.until else "whole"}
+    files.write_json(entry.folder / "result.json", {**result, "name": entry.name,
+                                                    "kind": entry.kind, "minutes": took})
     return 0
 
 
 def spent(entry: Entry) -> float:
     """Minutes that went into the run so far, all its starts together."""
-    path = entry.folder / "minutes"
-    return float(path.read_text()) if path.is_file() else 0.0
-
-
-def _add_time(folder: Path, seconds: float) -> None:
-    path = folder / "minutes"
-    before = float(path.read_text()) if path.is_file() else 0.0
-    path.write_text(f"{before + seconds / 60:.2f}")
+    try:
+        return float((entry.folder / "minutes").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def commit() -> str:
     """The commit that was prepared; the machine that runs it may hold no repository."""
-    path = plan.FOLDER / "commit"
+    path = plan.TRAVELS / "commit"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _end_with(parent: int) -> None:
+    """Interrupt this process when the one that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 # -- chapters ----------------------------------------------------------------------------------
@@ -78,7 +87,7 @@ def chapter(entry: Entry) -> dict[str, Any]:
     record = _finished(entry)
     if record is None:
         raise RuntimeError(f"{entry.name} ended without a finished record")
-    return {"record": record, "executed": f"until {entry.until}" if entry.until else "all"}
+    return {"record": record}
 
 
 def _finished(entry: Entry) -> dict[str, Any] | None:
@@ -139,7 +148,6 @@ class _Figures:
     def __call__(self, fig: Any, *, how_to_read: str, alt: str) -> None:
         from matplotlib.pyplot import close
 
-        from sslbook import files
         from sslbook.lesson.viz.show import png_bytes
 
         wanted = self.section in self.WANTED and self.section not in self.kept
@@ -179,7 +187,8 @@ def bench(entry: Entry) -> dict[str, Any]:
     code = command.main([*line, *(["--quick"] if entry.given.get("quick") else [])])
     if code:
         raise RuntimeError(f"the bench ended with exit code {code}")
-    return {"bench": json.loads(out.read_text(encoding="utf-8"))}
+    found = json.loads(out.read_text(encoding="utf-8"))
+    return {"bench": {**found, "commit": commit() or found["commit"]}}
 
 
 KINDS = {"chapter": chapter, "supervised": supervised, "lightly": lightly, "bench": bench}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -41,12 +42,14 @@ class Scores:
         """Add chance, raw pixels, a random and a supervised encoder.
 
         supervised: the same net, views, epochs and batch size, trained with the labels. All are
-        records keyed by data, net, budget and seed: computed once, then read.
+        records keyed by data, net, budget and seed: computed once, then read. With the variable
+        SSLBOOK_CONTROLS=untrained the supervised one is left out (it takes as long as the method).
         """
         if not _labelled(train, test):
             print("no labels, so there are no controls to hold the features against")
             return
         limit = getattr(self.settings, "max_steps", 0) or math.inf
+        limit = 0 if os.environ.get("SSLBOOK_CONTROLS") == "untrained" else limit
         budget = {"epochs": int(min(self.settings.epochs, limit)), "lr": self.settings.lr,
                   "batch_size": self.settings.batch_size}
         with self.streams.seeded("shape"):

@@ -13,7 +13,8 @@ def long_run(**parameters):
     """A record that lightly's and solo-learn's figures for Barlow Twins belong to."""
     found = record(chapter="barlow_twins", status="finished", preset="full",
                    scores={"Barlow Twins": {"knn200": 0.80, "linear": 0.90, "rank": 9.0}})
-    found["parameters"] = {"dataset": "pack:cifar10_jpeg.npz", "epochs": 200, **parameters}
+    found["parameters"] = {"dataset": "pack:cifar10_jpeg.npz", "epochs": 200, "images": 0,
+                           "net": "resnet18", "width": 64, "batch_size": 256, **parameters}
     return found
 
 
@@ -24,8 +25,11 @@ def test_a_long_run_stands_beside_published_figures():
     assert all(row["url"].startswith("https://") and row["about"] for row in rows)
 
 
-@pytest.mark.parametrize("parameters", [{"epochs": 4}, {"dataset": "shapes"}, {"dataset": "cora"}])
-def test_a_short_run_or_one_on_other_data_does_not(parameters):
+@pytest.mark.parametrize("parameters", [
+    {"epochs": 4}, {"dataset": "shapes"}, {"dataset": "cora"}, {"images": 2000}, {"width": 32},
+    {"max_steps": 2}, {"net": "resnet8"}, {"minutes": 5.0}, {"epochs": "many"}, {"dataset": ["a"]},
+])
+def test_a_smaller_run_or_one_on_other_data_does_not(parameters):
     assert published.beside(long_run(**parameters)) == []
     assert published.beside({**long_run(), "status": "running"}) == []
 

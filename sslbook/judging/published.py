@@ -21,25 +21,32 @@ def read(folder: Path) -> dict[str, Any]:
 def beside(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The published figures that a finished run can be held against.
 
-    Chapter, row, measure and data set agree, and the run was as long as the source asks for (its
-    key `ours`, in epochs); a JPEG copy counts as the data set it is a copy of.
-    Keys: chapter, row, measure, seed, ours and published (0-1), gap (points, ours less theirs),
+    Chapter, row, measure and data set agree (a JPEG copy counts as what it is a copy of), all
+    images were used, and the run is what the source's key `ours` asks for. Keys: chapter, row,
+    measure, seed, ours and published (0-1), gap (points, ours less theirs), ran (what ours was),
     source, about, url.
     """
-    stored, found = read(paths.records()), []
-    data = stored.get("data", {}).get(record["parameters"].get("dataset"))
-    done = record["status"] == "finished"
-    for row in stored.get("figures", ()) if done else ():
+    stored, found, given = read(paths.records()), [], record["parameters"]
+    name = str(given.get("dataset"))
+    for row in stored.get("figures", ()):
         source = stored["sources"][row["source"]]
         ours = record["scores"].get(row["row"], {}).get(row["measure"])
-        long = record["parameters"].get("epochs", 0) >= source["ours"]
-        same = (row["chapter"], row["data"]) == (record["chapter"], data)
-        if same and long and ours is not None:
+        same = (row["chapter"], row["data"]) == (record["chapter"], stored["data"].get(name))
+        if same and ours is not None and _fits(record, dict(source["ours"])):
             about = ", ".join(filter(None, [source["about"], row["about"]]))
+            ran = f"{name}, {given['epochs']} epochs, batch {given.get('batch_size') or 'whole'}"
             found.append({
-                "chapter": row["chapter"], "row": row["row"], "measure": row["measure"],
-                "seed": record["seed"], "ours": ours, "published": row["value"],
-                "gap": 100 * (ours - row["value"]), "source": source["name"], "about": about,
-                "url": source["url"],
+                **row, "seed": record["seed"], "ours": ours, "published": row["value"],
+                "gap": 100 * (ours - row["value"]), "ran": ran, "source": source["name"],
+                "about": about, "url": source["url"],
             })
     return found
+
+
+def _fits(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """True where net and length of a finished run are as wanted, on all images."""
+    given = record["parameters"]
+    cut = given.get("max_steps") or given.get("images") or given.get("minutes")
+    long = str(given.get("epochs")).isdigit() and given["epochs"] >= wanted.pop("epochs")
+    return record["status"] == "finished" and not cut and long and all(
+        given.get(key) == value for key, value in wanted.items())

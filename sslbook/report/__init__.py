@@ -78,7 +78,8 @@ def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
 def plain(found: list[dict[str, Any]]) -> dict[str, list[Row]]:
     """All tables as JSON can hold them: what was not measured is null."""
     parts = {"ledger": ledger(found), "scoreboard": scoreboard(found), "history": history()[0],
-             "gpu": gpu.runs(found), "published": gpu.gaps(found)}
+             "gpu": gpu.runs(gpu.chosen(found)),
+             "published": gpu.gaps(gpu.chosen(found))}
     return {name: [{k: None if v != v else v for k, v in row.items()} for row in rows]
             for name, rows in parts.items()}
 

@@ -39,8 +39,8 @@ def html(found: list[dict[str, Any]], skipped: Iterable[str] = ()) -> str:
         chapters=len({record["chapter"] for record in found}), claims=claims,
         counts=[(kind, counts[kind]) for kind in _KINDS if counts[kind]],
         groups=groups(report.scoreboard(found)), changes=report.history()[0][::-1],
-        skipped=list(skipped), gpu=gpu.runs(found), gaps=gpu.gaps(found),
-        percent=gpu.percent, number=gpu.number,
+        skipped=list(skipped), gpu=gpu.runs(gpu.chosen(found)),
+        gaps=gpu.gaps(gpu.chosen(found)), about=gpu.about, percent=gpu.percent, number=gpu.number,
     )
 
 
