@@ -14,7 +14,7 @@ from test_cli import sslbook_  # noqa: F401 (a fixture)
 
 from sslbook import paths, report
 from sslbook.judging import ledger, records
-from sslbook.report import page, tables
+from sslbook.report import gpu, page, tables
 
 SCORES = {"mine": {"knn20": 0.625, "linear": 0.5, "rank": 12.0}, "chance": {"knn20": 0.125}}
 FOUND = [record(seed, 0.04 + seed / 100, scores=SCORES) for seed in range(3)]
@@ -248,3 +248,35 @@ def test_a_measure_cannot_take_the_place_of_a_column():
     found = record(0, scores={"x": {"chapter": 0.5, "seed": 0.25, "knn20": 0.75}})
     (row,) = report.scoreboard([found])
     assert (row["chapter"], row["seed"], row["knn20"]) == ("one", 0, 0.75)
+
+
+# -- on a GPU ---------------------------------------------------------------------------------
+
+
+def on_gpu(seed=0, **changes):
+    """A run of 200 epochs on a GPU, whose main training is the first encoder's."""
+    rows = [{"step": 0, "knn": 0.2}, {"step": 9, "knn": 0.7}, {"step": 99, "knn": 0.6}]
+    made = record(seed, chapter="dcl", preset="full", device={"kind": "cuda", "name": "A GPU"},
+                  seconds={"wall": 90.0}, scores={
+                      "random": {"knn200": 0.3}, "DCL": {"knn200": 0.80 + 0.02 * seed}},
+                  trainings={"pretrain": {"rows": rows, "samples_per_second": 9000.0}}, **changes)
+    made["parameters"] |= {"dataset": "cifar10", "epochs": 200, "net": "resnet18", "width": 64}
+    return made
+
+
+def test_runs_on_a_gpu_have_tables_of_their_own():
+    found = [on_gpu(0), on_gpu(1), record(0, chapter="dcl")]
+    (first, _) = gpu.runs(gpu.chosen(found))
+    assert (first["minutes"], first["speed"], first["highest"]) == (1.5, 9000.0, 0.7)
+    assert [one["name"] for one in first["encoders"]] == ["DCL"], "controls are left out"
+    told = "\n".join(gpu.lines(found))
+    assert "1.5 minutes, 9,000 samples a second, - MB, highest 70.0; A GPU, 2026-01-01" in told
+    (small, large) = gpu.gaps(found)
+    assert (small["published"], large["published"]) == (0.844, 0.840)
+    assert (small["n"], round(small["gap"], 1)) == (2, -3.4), "the mean of ours over the seeds"
+    assert "ours 81.0  theirs 84.4  gap -3.4  n=2" in told
+    html = page.html(found)
+    assert 'id="gpu"' in html
+    assert "-3.4" in html
+    assert gpu.lines(found[2:]) == []
+    assert 'id="gpu"' not in page.html(found[2:])

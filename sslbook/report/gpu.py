@@ -69,10 +69,7 @@ def tables(found: list[dict[str, Any]]) -> list[str]:
         return []
     shown = ["", "Accuracies in %; highest: the best kNN that the probe saw, on small samples", ""]
     for row in runs(found):
-        shown.append(about(row))
-        shown.append(f"    {row['minutes']:.1f} minutes, {number(row['speed'])} samples a second, "
-                     f"{number(row['memory'])} MB, highest {percent(row['highest'])}; "
-                     f"{row['device']}, {row['date']}, commit {row['commit'] or 'unknown'}")
+        shown += [about(row), f"    {took(row)}"]
         shown += [f"    {one['name']:<24}" + "  ".join(
             f"{key} {percent(one[key])}" for key in MEASURES) for one in row["encoders"]]
     if peers := gaps(found):
@@ -96,6 +93,13 @@ def about(row: Row) -> str:
     budget = f"{row['epochs']} epochs" + (f" of {row['batch_size']}" if row["batch_size"] else "")
     return (f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}, {budget}, "
             f"{row['executed']}")
+
+
+def took(row: Row) -> str:
+    """What a run took, its best kNN on the way, and where and when it ran, in one line."""
+    return (f"{row['minutes']:.1f} minutes, {number(row['speed'])} samples a second, "
+            f"{number(row['memory'])} MB, highest {percent(row['highest'])}; "
+            f"{row['device']}, {row['date']}, commit {row['commit'] or 'unknown'}")
 
 
 def percent(value: float | None) -> str:

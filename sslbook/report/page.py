@@ -40,7 +40,7 @@ def html(found: list[dict[str, Any]], skipped: Iterable[str] = ()) -> str:
         counts=[(kind, counts[kind]) for kind in _KINDS if counts[kind]],
         groups=groups(report.scoreboard(found)), changes=report.history()[0][::-1],
         skipped=list(skipped), gpu=gpu.runs(gpu.chosen(found)),
-        gaps=gpu.gaps(gpu.chosen(found)), about=gpu.about, percent=gpu.percent, number=gpu.number,
+        gaps=gpu.gaps(gpu.chosen(found)), about=gpu.about, took=gpu.took, percent=gpu.percent,
     )
 
 
