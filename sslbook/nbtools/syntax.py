@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 
 _ESCAPED = re.compile(r"^([ \t]*)[%!].*$", re.M)
@@ -12,13 +13,16 @@ _TORCH_GLOBAL = {"manual_seed", "seed", "rand_like", "randn_like", "randint_like
 _IN_PLACE = {"normal_", "uniform_", "random_", "bernoulli_", "exponential_"}
 _NUMPY_FINE = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}
 _PYTHON_FINE = {"Random"}
+# Python 3.11 counts how deep a tree is per process, so two threads confuse it (cpython#106905).
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def parse(source: str) -> ast.Module | None:
     """The tree of a cell, `%` and `!` lines read as `pass`; None where it is not Python."""
     for text in (source, _ESCAPED.sub(r"\1pass", source)):
         try:
-            return ast.parse(text)
+            with _ONE_AT_A_TIME:
+                return ast.parse(text)
         except (SyntaxError, ValueError):
             continue
     return None
