@@ -7,6 +7,7 @@ from test_claims import record
 
 from sslbook import paths
 from sslbook.judging import published, records
+from sslbook.lesson.verdicts import show_comparison
 
 
 def long_run(**parameters):
@@ -43,3 +44,15 @@ def test_published_figures_name_rows_and_measures_of_the_book():
         assert (figure["chapter"], figure["row"], figure["measure"]) in measured
         assert figure["source"] in published.read(paths.records())["sources"]
         assert 0 < figure["value"] < 1
+
+
+def test_a_chapter_shows_yours_ours_and_theirs(capsys):
+    ours = {**long_run(), "device": {"name": "A GPU"}, "started": "2026-01-02T00:00:00+00:00"}
+    show_comparison({"knn200": 0.5, "linear": 0.6}, ours, "Barlow Twins", published.beside(ours))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "ours: full, A GPU, 2026-01-02, 1" in said, "preset, device, date and commit"
+    assert "knn200 50.0 80.0" in said
+    assert "batch 128 knn200 84.2 -4.2" in said
+    assert "Acc@1 linear 92.1 -2.1" in said
+    show_comparison({"knn200": 0.5}, ours, "another row", published.beside(ours))
+    assert "lightly" not in capsys.readouterr().out
