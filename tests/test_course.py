@@ -126,6 +126,14 @@ def test_a_ref_pins_badge_and_install_cell(chapter, name):
     assert made.metadata["sslbook"]["edition"] == name
 
 
+def test_a_ref_that_git_does_not_know_is_named(tmp_path, monkeypatch):
+    assert build.unknown("v9.1") == [
+        "Not known to git here: v9.1. Its links work once it is published."]
+    assert build.unknown("HEAD") == build.unknown("") == []
+    monkeypatch.chdir(tmp_path)
+    assert build.unknown("v9.1") == [], "no checkout, nothing to ask"
+
+
 @pytest.mark.parametrize("ref", ["v 1", "../x", "--help", "v1;rm", "a..b"])
 def test_what_is_no_ref(ref):
     with pytest.raises(UsageError, match="no tag"):

@@ -44,12 +44,12 @@ def build(
     from sslbook.course import build as course
 
     picked = course.chosen(chapters)
-    made, said = course.editions_of(out, picked, edition, ref), []
+    made, said = course.editions_of(out, picked, edition, ref), course.unknown(ref)
     course.check(made, replace)  # so that nothing is written where a part of it cannot be
     if nbgrader:
         from sslbook.course import grading
 
-        said = grading.write_course(out / "nbgrader", picked, seed, replace)
+        said += grading.write_course(out / "nbgrader", picked, seed, replace)
     course.write(made, replace)
     typer.echo(f"{len(made)} chapters, edition {edition}: {out / edition}")
     for line in said:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sslbook import files
+from sslbook import files, paths
 from sslbook.course import editions
 from sslbook.errors import UsageError
 from sslbook.nbtools import toc
@@ -31,6 +32,23 @@ def editions_of(out: Path, chapters: Sequence[Chapter], edition: str,
     ending = "py" if edition == "script" else "ipynb"
     return {out / edition / one.part / f"{one.name}.{ending}": editions.make(one, edition, ref)
             for one in chapters}
+
+
+def unknown(ref: str) -> list[str]:
+    """A line where this checkout's git knows no such tag, branch or commit; [] else.
+
+    Links to it open nothing until it is pushed, and Colab installs nothing.
+    """
+    root = paths.checkout()
+    if not ref or root is None:
+        return []
+    line = ["git", "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"]
+    try:
+        done = subprocess.run(line, cwd=root, capture_output=True)
+    except OSError:
+        return []
+    return [f"Not known to git here: {ref}. Its links work once it is published."] * bool(
+        done.returncode)
 
 
 def write(made: dict[Path, str], replace: bool) -> list[Path]:
