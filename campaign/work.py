@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
                       SSLBOOK_OFFLINE="1", MPLBACKEND="agg")
     if entry.until:  # the supervised control has no checkpoint, and takes as long as the rest
         os.environ["SSLBOOK_CONTROLS"] = "untrained"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     begun = time.monotonic()
     try:

@@ -212,6 +212,7 @@ def campaign(root: Path, *arguments: str, blocked: bool = True) -> subprocess.Co
     return subprocess.run(line, cwd=root, env=env, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt is a signal of POSIX systems")
 def test_a_run_that_is_cut_off_goes_on_from_its_checkpoint(machine, gate, tmp_path):
     """Slow while the gate is there: half a minute is enough for some of 100 steps."""

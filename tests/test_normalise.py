@@ -218,6 +218,16 @@ CELLS = st.builds(
 )  # fmt: skip
 
 
+def test_an_output_that_says_nothing_keeps_no_stream_apart():
+    outputs = [{"output_type": "stream", "name": "stdout", "text": "a"},
+               {"output_type": "display_data", "metadata": {}, "data": {"text/plain": ""}},
+               {"output_type": "stream", "name": "stdout", "text": "b"}]
+    cell = factory.code("x", "", "one") | {"outputs": outputs, "execution_count": None}
+    document = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (kept,) = json.loads(normalised(json.dumps(document)))["cells"][0]["outputs"]
+    assert "".join(kept["text"]) == "ab"
+
+
 @settings(max_examples=150, deadline=None)
 @given(cells=st.lists(CELLS, max_size=4))
 def test_twice_is_once(cells):

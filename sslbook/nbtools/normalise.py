@@ -111,9 +111,15 @@ def _clean(cell: Any) -> None:
         cell.pop("execution_count", None)
         return
     cell.setdefault("execution_count", None)
-    merged = _merged([out for out in cell.get("outputs", []) if _worth(out)])
+    kept = [out for out in cell.get("outputs", []) if _worth(out)]
+    for out in kept:
+        if out.output_type != "stream":
+            _clean_output(out)
+    # What says nothing goes first: it would keep two pieces of a stream apart.
+    merged = _merged([out for out in kept if out.output_type == "stream" or _says(out)])
     for out in merged:
-        _clean_output(out)
+        if out.output_type == "stream":
+            _clean_output(out)
     cell.outputs = [out for out in merged if _says(out)]
 
 
