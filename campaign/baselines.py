@@ -25,9 +25,8 @@ from sslbook.views import Augment, Recipe
 def supervised(dataset: str, given: SimpleNamespace) -> dict[str, Any]:
     """ResNet-18 trained with labels, with crops and flips alone.
 
-    given: epochs, batch_size, lr, and images and width where less than all is wanted. A lossy copy
-    of the images costs no more than what this falls short of published accuracies; another recipe
-    is part of that, too.
+    given: epochs, batch_size, lr, and images and width where less than all is wanted. How far it
+    is from published accuracies is what the copy and another recipe cost together.
     """
     train, test = _splits(dataset, given)
     plain = replace(Recipe.simclr(train.shape[-1]), crop=(0.5, 1.0), jitter_p=0.0, gray=0.0)
