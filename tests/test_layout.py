@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import subprocess
 import sys
-import tokenize
 from pathlib import Path
 
 import pytest
@@ -42,13 +40,6 @@ LIGHT = ("errors", "files", "paths", "streams", "cli")  # importable without tor
 HEAVY = ("torch", "torchvision", "numpy", "matplotlib", "sklearn", "timm", "papermill", "nbformat")
 # Longest module and longest method, in lines.
 LINES, METHOD_LINES = 250, 150
-# Lines of code (no blanks, comments or docstrings): the machinery that notebooks import, what runs
-# them, what checks them, and what makes a course of them. The catalogue, and a course's variants,
-# grow with the chapters, module by module.
-CATALOGUE = {"datasets", "masks", "methods", "nets"}
-RUNNERS = {"cli", "doctor", "headless", "kernels", "plan", "ranks", "report", "screen", "shelf",
-           "sweep"}
-CODE_LINES = {"machinery": 5200, "runners": 2050, "nbtools": 1900, "course": 650}
 PLACE = re.compile(r"(?<![\w.~>/-])/(?:home|Users|root|work)/\w|(?<!\w)[A-Z]:\\+Users\\+\w")
 
 
@@ -84,30 +75,6 @@ def test_modules_are_small():
     assert {name: count for name, count in lengths.items() if count >= LINES} == {}
     methods = {name: count for name, count in lengths.items() if "/methods/" in name}
     assert {name: count for name, count in methods.items() if count > METHOD_LINES} == {}
-
-
-def code_lines(path: Path) -> int:
-    """Lines that hold code: neither blank, nor a comment, nor part of a docstring."""
-    quiet = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
-             tokenize.ENDMARKER}
-    tokens = tokenize.generate_tokens(io.StringIO(SOURCES[path]).readline)
-    used = {line for token in tokens if token.type not in quiet
-            for line in range(token.start[0], token.end[0] + 1)}
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            used -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    return len(used)
-
-
-def test_the_package_is_small():
-    lines = dict.fromkeys(CODE_LINES, 0)
-    for path in MODULES:
-        kind = "runners" if room(path) in RUNNERS else "machinery"
-        kind = room(path) if room(path) in CODE_LINES else kind
-        grows = room(path) in CATALOGUE or path.parent.name == "variants"
-        lines[kind] += 0 if grows else code_lines(path)
-    assert {kind: count for kind, count in lines.items() if count >= CODE_LINES[kind]} == {}
 
 
 def test_every_room_has_a_floor():

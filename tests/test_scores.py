@@ -29,7 +29,7 @@ def unlabelled(one):
 
 
 def make_encoder():
-    return nets.build("resnet8", width=4)
+    return nets.build("resnet8", width=8)
 
 
 def table(**changes):

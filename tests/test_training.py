@@ -13,7 +13,7 @@ from sklearn.neighbors import kneighbors_graph
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslbook import heads
+from sslbook import heads, nets
 from sslbook.errors import DataError, UserError
 from sslbook.streams import Streams
 from sslbook.training import Batches, FullBatch, History, Recipe, train
@@ -374,3 +374,28 @@ def test_damaged_checkpoints_are_named_not_run(small_run, tmp_path):
         path.write_bytes(data[:cut])
         with pytest.raises(UserError, match="damaged"):
             read_checkpoint(path)
+
+
+def test_narrow_strided_convolutions_stay_out_of_channels_last(small_run, capsys):
+    """torch 2.14 corrupts the heap in their backward on AVX2 (pytorch#23825, #136348)."""
+    def train_one(width: int):
+        run = small_run(place=str(width))
+        images = torch.rand(8, 3, 8, 8)
+        batches = Batches(images, 4, run.streams)
+        net = torch.nn.Sequential(nets.build("resnet8", width=width), torch.nn.Flatten())
+        seen = []
+
+        class Sums(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = net
+
+            def forward(self, x, loss):
+                seen.append(x.is_contiguous(memory_format=torch.channels_last))
+                return {"loss": loss(self.net(x))}
+
+        train(run, Sums, batches, name="narrow", loss=lambda z: z.square().mean(), steps=1)
+        return seen, "plain memory layout" in capsys.readouterr().out
+
+    assert train_one(4) == ([False], True)
+    assert train_one(8) == ([True], False)

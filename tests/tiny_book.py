@@ -44,7 +44,7 @@ from sslbook.judging.claims import Rule
 from sslbook.methods.barlow_twins import barlow_twins_loss
 
 SMOKE = dict(dataset="shapes", images=64, test_images=16, size=32, epochs=25, batch_size=16,
-             lr=1e-3, width=4, picture=4, tau=0.5, crop=(0.4, 1.0))
+             lr=1e-3, width=8, picture=4, tau=0.5, crop=(0.4, 1.0))
 PRESETS = {"check": {**SMOKE, "max_steps": 2}, "smoke": SMOKE}
 run = sslbook.start(
     "tiny", PRESETS, PRESET=PRESET,

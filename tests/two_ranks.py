@@ -50,7 +50,7 @@ class InDouble(nn.Module):
 
 
 def encoder():
-    return nets.build("resnet8", width=4)
+    return nets.build("resnet8", width=8)
 
 
 def siamese():

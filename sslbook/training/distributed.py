@@ -28,7 +28,7 @@ from torch.utils import _pytree as pytree
 from sslbook.errors import UsageError, UserError
 from sslbook.training import slices, syncnorm
 from sslbook.training.batches import Batches
-from sslbook.training.precision import to_layout
+from sslbook.training.precision import image_layout, to_layout
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A rank that dies is noticed at once, by its connection and by torchrun; this ends ranks that
@@ -113,8 +113,10 @@ class Ranks:
         """The loss on the global batch. Raises UserError where a module's batch cannot be cut."""
         if not self.split:
             return loss
+        layout = image_layout(module, device)
         found, self.moving = slices.explore(
-            module, lambda *ends: to_layout(batches.part(*ends)(0), device), batches.batch_size)
+            module, lambda *ends: to_layout(batches.part(*ends)(0), device, layout),
+            batches.batch_size)
         axes = itertools.cycle(found)
 
         def called(*args: Any, **named: Any) -> Tensor:

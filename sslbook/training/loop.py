@@ -124,7 +124,7 @@ class _Trainer:
 
     def _prepare(self) -> None:
         device = self.run.device
-        self.module.to(device, memory_format=torch.channels_last).train()
+        precision.place(self.module, device, self.name).train()
         self.ranks.spread(self.module)
         self.part = self.ranks.divide(self.batches)
         self.loss = self.ranks.gathering(self.module, self.loss, self.batches, device)

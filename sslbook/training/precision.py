@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -52,14 +52,41 @@ def _widen(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.dtype in _HALF else value
 
 
-def to_layout(batch: Any, device: torch.device) -> Any:
-    """Tensors of a batch on the device; images (4-D) in channels_last, which conv nets prefer."""
+def image_layout(module: nn.Module, device: torch.device) -> torch.memory_format:
+    """The memory format of weights and images: channels_last, which convolutions prefer.
+
+    Contiguous for a net with a strided 1x1 convolution of fewer than 8 input channels on a CPU:
+    torch 2.14 writes past its memory in the backward of one in channels_last (AVX2, one thread;
+    pytorch#23825 and #136348 have the symptoms).
+    """
+    narrow = any(
+        part.kernel_size == (1, 1) and max(part.stride) > 1 and part.in_channels < 8
+        for part in module.modules()
+        if isinstance(part, nn.Conv2d)
+    )
+    if narrow and device.type == "cpu":
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def place(module: nn.Module, device: torch.device, name: str) -> nn.Module:
+    """The module on the device, its weights in `image_layout`; a line where that is not usual."""
+    layout = image_layout(module, device)
+    if layout != torch.channels_last:
+        print(f"{name}: plain memory layout, since a strided 1x1 convolution is under 8 wide")
+    return module.to(device, memory_format=layout)
+
+
+def to_layout(
+    batch: Any, device: torch.device, layout: torch.memory_format = torch.channels_last
+) -> Any:
+    """Tensors of a batch on the device; images (4-D) in the given memory format."""
     if isinstance(batch, Tensor):
         if batch.ndim == 4 and batch.is_floating_point():
-            return batch.to(device, memory_format=torch.channels_last)
+            return batch.to(device, memory_format=layout)
         return batch.to(device)
     if isinstance(batch, (tuple, list)):
-        return type(batch)(to_layout(item, device) for item in batch)
+        return type(batch)(to_layout(item, device, layout) for item in batch)
     if isinstance(batch, dict):
-        return {key: to_layout(value, device) for key, value in batch.items()}
+        return {key: to_layout(value, device, layout) for key, value in batch.items()}
     return batch

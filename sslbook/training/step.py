@@ -45,6 +45,7 @@ class Step:
             raise UsageError(f"accelerate is one of {', '.join(MODES)}, got {accelerate!r}.")
         self.module, self.batches, self.recipe = module, batches, recipe
         self.device, self.precision, self.ranks = device, precision_name, ranks or Ranks()
+        self.layout = precision.image_layout(module, device)
         self.loss = precision.in_float32(loss, device)
         self.optimizer = recipe.build(module)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision_name == "fp16")
@@ -74,7 +75,7 @@ class Step:
     # -- the three ways ----------------------------------------------------------------------
 
     def _eager(self, number: int) -> dict[str, Any]:
-        batch = precision.to_layout(self.batches(number), self.device)
+        batch = precision.to_layout(self.batches(number), self.device, self.layout)
         out = self._backward(self._forward(batch))
         self._move()
         return out
@@ -172,7 +173,8 @@ class Step:
         return out
 
     def _compute(self, inputs: Any) -> dict[str, Any]:
-        batch = precision.to_layout(self.batches.make(inputs, static=True), self.device)
+        made = self.batches.make(inputs, static=True)
+        batch = precision.to_layout(made, self.device, self.layout)
         return self._backward(self._forward(batch))
 
     def _eager_forward(self, batch: Any) -> dict[str, Any]:
