@@ -18,7 +18,7 @@ from torch import nn
 from sslbook import datasets, device, encoders, files, folders, settings
 from sslbook.errors import UsageError, UserError
 from sslbook.judging import claims, ledger, records
-from sslbook.lesson import exercises
+from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
 from sslbook.lock import FolderLock
 from sslbook.scores import Scores
@@ -106,6 +106,10 @@ class Run:
         """Shuffled batches of a tensor or tuple of tensors, on the run's streams and device."""
         size = batch_size or self.settings.batch_size
         return Batches(data, size, self.streams, transform, self.device)
+
+    def curves(self, history: History) -> contextlib.AbstractContextManager[live.Draw]:
+        """Show a training's losses as they come, where somebody watches (entered by `train`)."""
+        return live.curves(history)
 
     def note_training(self, history: History) -> None:
         """Keep a finished training for the record (called by `train`)."""

@@ -27,7 +27,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
-    """Stands in for sslbook.training.capture.capture; the call itself is the first replay."""
+    """Stands in for sslbook.training.cudagraph.capture; the call itself is the first replay."""
     recorder = _Recorder()
     with recorder:
         out = function()

@@ -15,7 +15,7 @@ from sslbook import heads
 from sslbook.errors import UsageError
 from sslbook.lesson.checks import compare
 from sslbook.methods.byol import byol_loss, cosines, ema_update, momentum_at, simsiam_loss
-from sslbook.training.capture import Obstacles
+from sslbook.training import Obstacles
 
 LOSSES = {"byol": byol_loss, "simsiam": simsiam_loss}
 K = torch.arange(12, dtype=torch.float64).view(4, 3)

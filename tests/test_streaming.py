@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sslbook.streams import Streams
-from sslbook.training import Batches, reading, train
+from sslbook.training import Batches, prefetch, train
 from sslbook.views import Augment
 from sslbook.views import Recipe as Views
 
@@ -44,7 +44,7 @@ class Small(nn.Module):
 def test_a_set_ten_times_the_budget_trains_the_same_weights(small_run, mapped):
     size = mapped.numel()
     weights = []
-    for budget, reader in ((size, reading.Resident), (size // 10, reading.Ahead)):
+    for budget, reader in ((size, prefetch.Resident), (size // 10, prefetch.Ahead)):
         run = small_run(place=reader.__name__)
         batches = Batches(mapped, 32, run.streams, AUGMENT, budget=budget)
         assert isinstance(batches._rows, reader)
@@ -74,7 +74,7 @@ def test_random_numbers_of_a_step_do_not_depend_on_the_steps_around_it(mapped):
 
 
 def test_the_budget_is_a_part_of_the_memory():
-    free = reading.budget(torch.device("cpu"))
+    free = prefetch.budget(torch.device("cpu"))
     assert 2**27 < free < 2**45
 
 

@@ -26,7 +26,7 @@ from sslbook.methods.mae import MaskedAutoencoder, mae_loss
 from sslbook.methods.simclr import nt_xent_loss
 from sslbook.methods.t_jepa import jepa_loss
 from sslbook.streams import Streams
-from sslbook.training import Batches, FullBatch, Recipe, train
+from sslbook.training import Batches, FullBatch, OptimizerConfig, train
 from sslbook.views import Augment
 from sslbook.views import Recipe as Views
 
@@ -205,7 +205,8 @@ def run_case(run, name, module, batches, loss, hooks):
         return value
 
     history = train(run, module, batches, name=name.replace(" ", "_"), loss=noted, steps=STEPS,
-                    after_step=[note, *hooks], recipe=Recipe("sgd", lr=0.05), allow_collapse=True)
+                    after_step=[note, *hooks], optimizer=OptimizerConfig("sgd", lr=0.05),
+                    allow_collapse=True)
     assert len(history.rows) == STEPS + 1
     return {**found, "state": history.module.state_dict(), "rows": history.rows}
 

@@ -1,71 +1,61 @@
-"""Loss and kNN accuracy as curves while a training runs, where somebody watches it."""
+"""Live curves: loss and kNN accuracy while a training runs, where somebody watches it."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
 import io
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sslbook.lesson.widgets import is_live
 from sslbook.training.history import History
 
-_PAUSE, _SHARE = 2.0, 0.01  # seconds between two drawings; what all of them may take
-_GUESS = 0.1  # seconds that the first drawing will cost; so no training under 10 s has one
+PAUSE = 2.0  # seconds between two drawings, at least
 
-
-class Allowance:
-    """Says when a drawing is due: once it and those before it fit into 1 % of the time so far.
-
-    A drawing is expected to cost what the last one did, so a slow one is paid for by waiting,
-    100 times as long. clock: gives seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter):
-        self.clock, self.cost, self.spent = clock, _GUESS, 0.0
-        self.began = self.last = clock()
-
-    def due(self) -> bool:
-        now = self.clock()
-        fits = self.spent + self.cost <= _SHARE * (now - self.began)
-        return fits and now - self.last >= _PAUSE
-
-    @contextlib.contextmanager
-    def spend(self) -> Iterator[None]:
-        """Measure the drawing inside the block."""
-        began = self.clock()
-        yield
-        self.last = self.clock()
-        self.cost = self.last - began
-        self.spent += self.cost
+Draw = Callable[[int, float], object]
 
 
 @contextlib.contextmanager
-def curves(history: History) -> Iterator[Callable[[int, float], None]]:
+def curves(history: History) -> Iterator[Draw]:
     """Yield `draw(step, loss)`, to be called often; the figure is gone when the block ends.
 
     history: of the training; its rows give the kNN accuracies, and the losses of a resumed one.
-    Without a live front end nothing is drawn, and matplotlib is not imported.
+    In a terminal there is a bar instead. Without either nothing is shown, and matplotlib is not
+    imported.
     """
-    from sslbook.lesson.widgets import is_live
-
     if not is_live():
-        yield lambda step, loss: None
+        with _bar(history) as draw:
+            yield draw
         return
     losses = [(int(row["step"]), row["loss"]) for row in history.rows if "loss" in row]
-    allowance, shown = Allowance(), _Place()
+    shown, last = _Place(), time.monotonic()
 
     def draw(step: int, loss: float) -> None:
+        nonlocal last
         losses.append((step, loss))
-        if allowance.due():
-            with allowance.spend():
-                shown.put(_picture(history, losses))
+        if time.monotonic() - last >= PAUSE:
+            shown.put(_picture(history, losses))
+            last = time.monotonic()
 
     try:
         yield draw
     finally:
         shown.clear()
+
+
+@contextlib.contextmanager
+def _bar(history: History) -> Iterator[Draw]:
+    """A progress bar in a terminal, and nothing in stored outputs."""
+    from tqdm import tqdm
+
+    hidden = os.environ.get("SSLBOOK_HEADLESS", "") == "1" or None  # None: where there is no screen
+    done = int(history.rows[-1]["step"]) if history.rows else 0
+    with tqdm(desc=history.name, initial=done, total=history.steps, leave=False,
+              disable=hidden) as bar:
+        yield lambda step, loss: bar.update(step - bar.n)
 
 
 class _Place:
@@ -96,7 +86,10 @@ def _picture(history: History, losses: list[tuple[int, float]]) -> dict[str, str
     steps, values = history.column("knn")
     panels = [("loss", *zip(*losses, strict=True)), ("kNN accuracy (%)", steps, 100 * values)]
     panels = panels[: 1 + bool(len(steps))]
-    title = f"{history.name}: step {losses[-1][0]} of {history.steps}, loss {losses[-1][1]:.3g}"
+    step, loss = losses[-1]
+    minutes = history.seconds * (history.steps / step - 1) / 60
+    title = (f"{history.name}: step {step} of {history.steps}, loss {loss:.3g}, "
+             f"about {minutes:.0f} minutes to go")
     figure = style.figure(style.active().strip[0], 1.7, layout="none")
     figure.text(0.06, 0.9, title, fontsize=style.BASE)
     for i, (name, x, y) in enumerate(panels):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sslbook.errors import DataError
 from sslbook.streams import Streams
-from sslbook.training import reading, slices
+from sslbook.training import prefetch
 
 _AHEAD = 16  # steps whose random numbers are drawn, and brought to a GPU, in one go
 Transform = Callable[[Any, torch.Generator], Any]
@@ -55,37 +55,26 @@ class Batches:
             raise DataError("The tensors of a batch differ in length.", "Nothing was trained.")
         self.device = torch.device(device)
         self.batch_size = max(1, min(int(batch_size), self.count))
-        self._tensors = tensors
-        size = sum(t.numel() * t.element_size() for t in tensors)
-        fits = size <= (reading.budget(self.device) if budget is None else budget)
-        self._rows = (reading.Resident if fits else reading.Ahead)(tensors, self.device)
-        self._order_device = self.device if fits else torch.device("cpu")
+        self._rows = prefetch.reader(tensors, self.device, budget)
         self._single = not isinstance(data, tuple)
         self._streams, self._transform = streams, transform
         self._orders: dict[int, Tensor] = {}
         self._drawn: tuple[int, Tensor] | None = None
-        self._part: slice | None = None
-        self._axes: slices.Axes | None = None  # of the samples in what a transform gives
 
     def __len__(self) -> int:
         return max(1, self.count // self.batch_size)
 
-    def part(self, start: int, stop: int) -> Batches:
-        """The same batches, of each of which only samples start to stop are made.
-
-        They are those of the whole batch, bit for bit: a transform's random numbers are drawn for
-        all and cut. One without two halves is applied to the whole batch, and its result is cut.
-        """
+    def resized(self, batch_size: int) -> Batches:
+        """The same data, order and transform in batches of another size."""
         other = copy.copy(self)
-        other._part = slice(start, stop)
+        other.batch_size, other._drawn = batch_size, None
         other._rows = type(self._rows)(self._rows.tensors, self.device)
-        other._drawn = other._axes = None
         return other
 
     def signature(self) -> list[Any]:
         """What tells data and views apart for a fingerprint: count, 64 rows, the transform."""
         digest = hashlib.sha256()
-        for tensor in self._tensors:
+        for tensor in self._rows.tensors:
             rows = tensor[:: max(1, len(tensor) // 64)][:64].cpu().contiguous()
             digest.update(rows.view(torch.uint8).numpy().tobytes())
         return [self.count, digest.hexdigest(), self._transform]
@@ -97,7 +86,7 @@ class Batches:
             order = torch.randperm(self.count, generator=self._streams.torch("order", epoch))
             # What is read ahead may belong to the next epoch already.
             kept = {e: o for e, o in self._orders.items() if abs(e - epoch) == 1}
-            self._orders = {**kept, epoch: to_device(order, self._order_device)}
+            self._orders = {**kept, epoch: to_device(order, self._rows.order_device)}
         return self._orders[epoch][place * self.batch_size : (place + 1) * self.batch_size]
 
     def inputs(self, step: int) -> tuple[Any, Tensor | None]:
@@ -106,15 +95,13 @@ class Batches:
         The numbers are None where the transform is none or has no two halves; the first is then
         the batch itself.
         """
-        halves = hasattr(self._transform, "draws")
-        order = self._mine if self._transform is None or halves else self.indices
-        rows: Any = self._rows(step, order(step), order)
+        rows: Any = self._rows(step, self.indices)
         rows = rows[0] if self._single else rows
-        if halves:
+        if self._transform is None:
+            return rows, None
+        if hasattr(self._transform, "draws"):
             return rows, self._numbers(step)
-        if self._transform is not None:
-            rows = self._transformed(rows, step)
-        return rows, None
+        return self._transform(rows, self._streams.torch("views", step)), None
 
     def make(self, inputs: tuple[Any, Tensor | None], *, static: bool = False) -> Any:
         """The batch of a step from its inputs. static: by launches that depend on shapes alone."""
@@ -124,40 +111,16 @@ class Batches:
     def __call__(self, step: int) -> Any:
         return self.make(self.inputs(step))
 
-    def _mine(self, step: int) -> Tensor:
-        """The sample numbers of this part of a step."""
-        return self.indices(step) if self._part is None else self.indices(step)[self._part]
-
-    def _transformed(self, rows: Any, step: int) -> Any:
-        def make(rows: Any) -> Any:
-            return self._transform(rows, self._streams.torch("views", step))
-
-        if self._part is None:
-            return make(rows)
-        made = make(rows)
-        if self._axes is None:
-            fewer = rows[:-1] if self._single else tuple(one[:-1] for one in rows)
-            self._axes = slices.axes(make(fewer), made)
-        return slices.cut(made, self._axes, self._part)
-
     def _numbers(self, step: int) -> Tensor:
+        """The random numbers of a step, out of a block that is drawn for several."""
         block, place = divmod(step, _AHEAD)
         if self._drawn is None or self._drawn[0] != block:
-            shapes = [(self.batch_size, *t.shape[1:]) for t in self._tensors]
+            shapes = [(self.batch_size, *t.shape[1:]) for t in self._rows.tensors]
             steps = range(block * _AHEAD, (block + 1) * _AHEAD)
             generators = [self._streams.torch("views", one) for one in steps]
             drawn = self._transform.draws(shapes[0] if self._single else shapes, generators)
-            self._drawn = block, to_device(self._cut(drawn, shapes), self.device)
+            self._drawn = block, to_device(drawn, self.device)
         return self._drawn[1][place]
-
-    def _cut(self, drawn: Tensor, shapes: list[tuple[int, ...]]) -> Tensor:
-        """The numbers of this part, out of those of several whole steps."""
-        if self._part is None:
-            return drawn
-        fewer = [(count - 1, *rest) for count, *rest in shapes]
-        generators = [self._streams.torch("views", 0)] * len(drawn)
-        less = self._transform.draws(fewer[0] if self._single else fewer, generators)
-        return slices.cut(drawn, slices.axes(less, drawn), self._part)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

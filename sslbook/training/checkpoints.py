@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,17 @@ class Store:
     """The folder of one named training.
 
     fingerprint: what was trained. checkpoint.pt: while it runs. model.safetensors, snapshots.npz
-    and, last, history.json: when it finished. Every file is published whole.
+    and, last, history.json: when it finished. Every file is published whole. writes: False for
+    a rank that leaves that to another.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, writes: bool = True):
+        self.folder, self.writes = folder, writes
 
     def claim(self, digest: str) -> bool:
         """Take the folder for a training; True when another one was put aside for it."""
+        if not self.writes:
+            return False
         mark = self.folder / "fingerprint"
         for stale in self.folder.glob(".*.tmp"):  # of a process that was killed while writing
             stale.unlink(missing_ok=True)
@@ -47,23 +52,21 @@ class Store:
     def load(self, module: nn.Module) -> History:
         """The history and, into `module`, the weights of a finished training."""
         load_weights(self.folder / "model.safetensors", module)
-        try:
+        what = f"The history of the finished training {self.folder.name}"
+        with _undamaged(what, "Delete its folder"):
             return History.load(self.folder)
-        except Exception as error:  # json, zipfile and NumPy have no common base for damage
-            raise UserError(
-                f"The history of the finished training {self.folder.name} is damaged "
-                f"({type(error).__name__}).", "It was not used.",
-                "Delete its folder and run again; the training starts from its beginning.",
-            ) from error
 
     def finish(self, module: nn.Module, history: History) -> None:
         """Publish the weights, then the history: where history.json lies, all is there."""
-        save_weights(self.folder / "model.safetensors", module)
-        history.save(self.folder)
-        (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+        if self.writes:
+            save_weights(self.folder / "model.safetensors", module)
+            history.save(self.folder)
+            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def save(self, parts: dict[str, Any], history: History, **values: Any) -> None:
         """A resumable checkpoint. parts: objects with a state_dict; values: plain ones."""
+        if not self.writes:
+            return
         state = {
             "parts": {key: part.state_dict() for key, part in parts.items()},
             "history": history.summary(),
@@ -80,31 +83,24 @@ class Store:
             temporary.write_bytes(content.getbuffer())
 
     def resume(self, parts: dict[str, Any]) -> tuple[History, dict[str, Any]] | None:
-        """Load a checkpoint into `parts`; None where there is none. UserError when damaged."""
+        """Load a checkpoint into `parts`; None where there is none. UserError when damaged.
+
+        Says so where threads or torch differ from those that it was made with.
+        """
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return None
         state = read_checkpoint(path)
-        try:
-            return self._restored(state, parts)
-        except Exception as error:  # of another training, each part refuses in its own way
-            raise _damaged(path, error) from error
-
-    @staticmethod
-    def _restored(state: dict[str, Any], parts: dict[str, Any]) -> tuple[History, dict[str, Any]]:
-        """Load a checkpoint's state into `parts`.
-
-        Says so where threads or torch differ from those that it was made with.
-        """
-        for key, now in _conditions().items():
-            if now != state["made"].get(key, now):
-                print(f"made with {key} {state['made'][key]}, goes on with {now}: "
-                      "the result will not be equal bit for bit")
-        for key, part in parts.items():
-            part.load_state_dict(state["parts"][key])
-        history = History(**state["history"])
-        history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
-        return history, state["values"]
+        with _undamaged(f"The checkpoint {path.name}"):
+            for key, now in _conditions().items():
+                if now != state["made"].get(key, now):
+                    print(f"made with {key} {state['made'][key]}, goes on with {now}: "
+                          "the result will not be equal bit for bit")
+            for key, part in parts.items():
+                part.load_state_dict(state["parts"][key])
+            history = History(**state["history"])
+            history.snapshots = {k: [t.numpy() for t in v] for k, v in state["snapshots"].items()}
+            return history, state["values"]
 
 
 def _conditions() -> dict[str, Any]:
@@ -115,18 +111,20 @@ def _conditions() -> dict[str, Any]:
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint. Raises UserError when it is damaged; no code in it is ever run."""
-    try:
+    with _undamaged(f"The checkpoint {path.name}"):
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for damaged bytes
-        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"The checkpoint {path.name} is damaged ({type(error).__name__}).",
-        "It was not used.",
-        "Delete it and run again; the training starts from its beginning.",
-    )
+@contextlib.contextmanager
+def _undamaged(what: str, remedy: str = "Delete it") -> Iterator[None]:
+    """Turn whatever a reader raises into a UserError: they have no common base for damage."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(
+            f"{what} is damaged ({type(error).__name__}).", "It was not used.",
+            f"{remedy} and run again; the training starts from its beginning.",
+        ) from error
 
 
 def save_weights(path: Path, module: nn.Module) -> None:

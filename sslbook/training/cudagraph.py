@@ -1,4 +1,4 @@
-"""A step as one CUDA graph: what stands in the way of it, and the capture itself.
+"""Steps as one CUDA graph: what stands in the way of it, the capture, and the step that replays.
 
 A graph repeats the kernels it recorded, on the memory they used. Numbers that Python held while it
 recorded are frozen in it, so a step that reads values back, or keeps count in plain attributes,
@@ -15,16 +15,111 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sslbook.training import precision
+from sslbook.training.step import Step
+
+_WARM = 3  # steps that a device gets before a capture, to choose its kernels; the last is inspected
 _DEPENDS = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 _PLAIN = (bool, int, float, str)
 
 
-def available(device: torch.device) -> str:
-    """Why steps cannot be captured on this device, "" where they can."""
-    return "" if device.type == "cuda" else "there is no CUDA device"
+class CapturedStep(Step):
+    """A step that is captured after three and then replayed; eager where that cannot be.
+
+    The graph holds views, forward and backward and, with a fused optimiser and without a scaler,
+    the update too. It repeats the launches of one step on the same memory: rows and random numbers
+    are copied into place before, the learning rate is a tensor, and a schedule of the loss (a
+    temperature, say) lives in a buffer that an `after_step` hook fills.
+    """
+
+    mode = "graph"
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self._captures_update = self.config.fused and not self.scaler.is_enabled()
+        self._rate = torch.zeros((), device=self.device)
+        self._warm, self._replay = 0, None
+
+    def __call__(self, number: int, rate: float) -> dict[str, Any]:
+        if self.mode == "graph":
+            inputs = self.batches.inputs(number)
+            if self._warm == _WARM:
+                self._prepare(inputs)
+        if self.mode == "eager":
+            return super().__call__(number, rate)
+        self.set_rate(self._rate.fill_(rate) if self._captures_update else rate)
+        out = self._warm_up(inputs) if self._warm < _WARM else self._repeat(inputs)
+        # A replay refills its tensors, so the loss of this step is copied.
+        return {**out, "loss": out["loss"].clone()}
+
+    def _compute(self, inputs: Any, update: bool) -> dict[str, Any]:
+        """Batch, forward and backward by launches that depend on shapes alone, and the update."""
+        made = self.batches.make(inputs, static=True)
+        out = self.forward(precision.to_layout(made, self.device, self.layout))
+        self.backward(out["loss"])
+        if update:
+            self._optimizer_step()
+        return pytree.tree_map_only(Tensor, Tensor.detach, out)
+
+    def _warm_up(self, inputs: Any) -> dict[str, Any]:
+        self._warm += 1
+        last = self._warm == _WARM
+        obstacles = Obstacles(self.module)
+        with side_stream(self.device):
+            with obstacles if last else contextlib.nullcontext():
+                out = self._compute(inputs, update=False)
+            self._optimizer_step()
+        if obstacles.found:
+            self._become_eager(obstacles.found)
+        return out
+
+    def _prepare(self, inputs: Any) -> None:
+        """Capture a step on copies of its inputs, or look whether the graph does for these."""
+        if self._replay is not None:
+            if not self._fits(inputs):
+                self._become_eager("a batch has another shape, or a weight was replaced, "
+                                   "not changed")
+            return
+        copies = pytree.tree_map_only(Tensor, Tensor.clone, inputs)
+        self._places, self._pointers = pytree.tree_leaves(copies), pointers(self.module)
+        try:
+            self._replay = capture(lambda: self._compute(copies, update=self._captures_update))
+        except RuntimeError as error:
+            self._become_eager(f"the capture failed ({str(error).splitlines()[0][:80]})")
+
+    def _repeat(self, inputs: Any) -> dict[str, Any]:
+        for place, value in zip(self._places, pytree.tree_leaves(inputs), strict=True):
+            if isinstance(place, Tensor) and place is not value:
+                place.copy_(value, non_blocking=True)
+        out = self._replay()
+        if not self._captures_update:
+            self._optimizer_step()
+        return out
+
+    def _fits(self, inputs: Any) -> bool:
+        """Whether a replay does for these inputs what a step would."""
+        leaves = pytree.tree_leaves(inputs)
+        if len(leaves) != len(self._places) or pointers(self.module) != self._pointers:
+            return False
+        return all(
+            isinstance(old, Tensor) and new.shape == old.shape if isinstance(new, Tensor)
+            else new is old  # anything else is frozen in the graph
+            for new, old in zip(leaves, self._places, strict=True)
+        )
+
+    def _become_eager(self, reason: str) -> None:
+        self.mode, self.reason, self._replay = "eager", reason, None
+
+
+def unavailable(device: torch.device, batches: Any) -> str:
+    """Why steps cannot be captured, "" where they can."""
+    if device.type != "cuda":
+        return "there is no CUDA device"
+    return "" if hasattr(batches, "inputs") else "these batches have no inputs to copy into place"
 
 
 def capture(function: Callable[[], Any]) -> Callable[[], Any]:
@@ -45,7 +140,7 @@ def capture(function: Callable[[], Any]) -> Callable[[], Any]:
 
 
 @contextlib.contextmanager
-def aside(device: torch.device) -> Iterator[None]:
+def side_stream(device: torch.device) -> Iterator[None]:
     """Run on a side stream, as the steps before a capture must."""
     if device.type != "cuda":
         yield
@@ -55,6 +150,11 @@ def aside(device: torch.device) -> Iterator[None]:
     with torch.cuda.stream(side):
         yield
     torch.cuda.current_stream(device).wait_stream(side)
+
+
+def pointers(module: nn.Module) -> list[int]:
+    """Where the weights and buffers lie: a graph goes on using these places."""
+    return [t.data_ptr() for t in (*module.parameters(), *module.buffers())]
 
 
 class Obstacles(TorchDispatchMode):
@@ -82,11 +182,6 @@ class Obstacles(TorchDispatchMode):
         if not self.found and _reads_back(operation, args, kwargs):
             self.found = f"{_place()} reads a value on the host ({operation.overloadpacket})"
         return operation(*args, **kwargs)
-
-
-def addresses(module: nn.Module) -> list[int]:
-    """Where the weights and buffers lie: a graph goes on using these places."""
-    return [t.data_ptr() for t in (*module.parameters(), *module.buffers())]
 
 
 def _reads_back(operation: Any, args: tuple, kwargs: dict) -> bool:

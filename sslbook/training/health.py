@@ -1,4 +1,4 @@
-"""Is the training healthy? Not-a-number and collapse stop it, with a diagnosis."""
+"""Health checks of a training: not-a-number and collapse stop it, with a diagnosis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _COLLAPSED = 0.98
 _LOOKS = 3
 
 
-class Watch:
+class Health:
     """Looks at the loss and the embeddings now and then; raises UserError when one has died."""
 
-    def __init__(self, name: str, allow_collapse: bool):
-        self.name, self.allow_collapse, self.strikes = name, allow_collapse, 0
+    def __init__(self, name: str):
+        self.name, self.allow_collapse, self.strikes = name, False, 0
 
     def look(self, losses: Tensor, z: Tensor | None, step: int, kept: int) -> dict[str, float]:
         """losses: those since the last look, on the host. kept: step of the newest checkpoint.

@@ -1,9 +1,10 @@
-"""The recipe of a training: optimiser, learning rate schedule, clipping."""
+"""Optimiser, learning rate schedule, gradient clipping and length of a training."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -13,8 +14,8 @@ from sslbook.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How weights are moved.
+class OptimizerConfig:
+    """How weights are updated.
 
     optimizer: "adamw", "sgd" or "lars" (timm's Lars). lr: peak learning rate. weight_decay: not
     applied to biases and norms. momentum: of SGD and LARS. warmup: share of the steps in which
@@ -31,13 +32,10 @@ class Recipe:
     clip: float = 0.0
 
     @classmethod
-    def of(cls, settings: Any) -> Recipe:
-        """The recipe named by a run's settings; what they leave out keeps its default."""
+    def of(cls, settings: Any) -> OptimizerConfig:
+        """What a run's settings name; what they leave out keeps its default."""
         return cls(**{f.name: getattr(settings, f.name) for f in fields(cls)
                       if hasattr(settings, f.name)})
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     @property
     def fused(self) -> bool:
@@ -76,3 +74,12 @@ class Recipe:
         done = (step - warm) / max(1, steps - warm)
         low = self.lr * self.final
         return low + (self.lr - low) * (1 + math.cos(math.pi * done)) / 2
+
+
+def planned_steps(settings: Any, per_epoch: int, seconds_per_step: Callable[[], float]) -> int:
+    """Steps from a run's settings: epochs, or what fits into `minutes`; at most `max_steps`."""
+    steps = max(1, round(getattr(settings, "epochs", 1) * per_epoch))
+    if minutes := getattr(settings, "minutes", 0.0):
+        steps = max(1, int(minutes * 60 / seconds_per_step()))
+    limit = getattr(settings, "max_steps", 0)
+    return min(steps, limit) if limit else steps

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -81,12 +82,8 @@ def to_layout(
     batch: Any, device: torch.device, layout: torch.memory_format = torch.channels_last
 ) -> Any:
     """Tensors of a batch on the device; images (4-D) in the given memory format."""
-    if isinstance(batch, Tensor):
-        if batch.ndim == 4 and batch.is_floating_point():
-            return batch.to(device, memory_format=layout)
-        return batch.to(device)
-    if isinstance(batch, (tuple, list)):
-        return type(batch)(to_layout(item, device, layout) for item in batch)
-    if isinstance(batch, dict):
-        return {key: to_layout(value, device, layout) for key, value in batch.items()}
-    return batch
+    def moved(x: Tensor) -> Tensor:
+        image = x.ndim == 4 and x.is_floating_point()
+        return x.to(device, memory_format=layout if image else torch.preserve_format)
+
+    return pytree.tree_map_only(Tensor, moved, batch)

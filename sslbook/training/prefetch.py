@@ -1,4 +1,4 @@
-"""Rows of a data set for the steps of a training, from memory or ahead of time from a file."""
+"""Row readers: from memory, or prefetched from a memory map by a thread."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _SHARE = 0.25
 _DEPTH = 2  # batches read ahead
 
 Rows = tuple[Tensor, ...]
+Indices = Callable[[int], Tensor]  # of a step: its row numbers, on `order_device`
 
 
 def budget(device: torch.device) -> int:
@@ -26,13 +27,21 @@ def budget(device: torch.device) -> int:
         return 2**31
 
 
+def reader(tensors: Rows, device: torch.device, limit: int | None) -> Resident | Ahead:
+    """The reader for tensors of which `limit` bytes may lie on the device (None: `budget`)."""
+    size = sum(t.numel() * t.element_size() for t in tensors)
+    fits = size <= (budget(device) if limit is None else limit)
+    return Resident(tensors, device) if fits else Ahead(tensors, device)
+
+
 class Resident:
     """Rows of tensors that lie on the device, by row numbers that lie there too."""
 
     def __init__(self, tensors: Rows, device: torch.device):
-        self.tensors, self.device = tuple(t.to(device) for t in tensors), device
+        self.tensors, self.order_device = tuple(t.to(device) for t in tensors), device
 
-    def __call__(self, step: int, order: Tensor, _order_of: Callable[[int], Tensor]) -> Rows:
+    def __call__(self, step: int, indices: Indices) -> Rows:
+        order = indices(step)
         return tuple(t.index_select(0, order) for t in self.tensors)
 
 
@@ -45,25 +54,23 @@ class Ahead:
     """
 
     def __init__(self, tensors: Rows, device: torch.device):
-        self.tensors, self.device = tensors, device
-        self._pinned = device.type == "cuda"
+        self.tensors, self.device, self.order_device = tensors, device, torch.device("cpu")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._coming: dict[int, Future[Rows]] = {}
 
-    def __call__(self, step: int, order: Tensor, order_of: Callable[[int], Tensor]) -> Rows:
+    def __call__(self, step: int, indices: Indices) -> Rows:
         window = range(step, step + _DEPTH + 1)
-        self._coming = {key: one for key, one in self._coming.items() if key in window}
+        self._coming = {due: self._coming[due] for due in window if due in self._coming}
         for due in window:
             if due not in self._coming:
-                rows = order if due == step else order_of(due)
-                self._coming[due] = self._thread.submit(self._gather, rows)
+                self._coming[due] = self._thread.submit(self._gather, indices(due))
         rows = self._coming.pop(step).result()
         return tuple(t.to(self.device, non_blocking=True) for t in rows)
 
     def _gather(self, order: Tensor) -> Rows:
-        return tuple(self._rows(tensor, order) for tensor in self.tensors)
+        return tuple(self._pick(tensor, order) for tensor in self.tensors)
 
-    def _rows(self, tensor: Tensor, order: Tensor) -> Tensor:
-        shape = (len(order), *tensor.shape[1:])
-        out = torch.empty(shape, dtype=tensor.dtype, pin_memory=self._pinned)
+    def _pick(self, tensor: Tensor, order: Tensor) -> Tensor:
+        out = torch.empty((len(order), *tensor.shape[1:]), dtype=tensor.dtype,
+                          pin_memory=self.device.type == "cuda")
         return torch.index_select(tensor, 0, order, out=out)

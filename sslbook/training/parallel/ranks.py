@@ -1,4 +1,4 @@
-"""One training on several ranks: each takes a part of every batch, and all move as one would.
+"""Data-parallel training that equals that of one process: each rank takes a part of every batch.
 
 Under torchrun each rank executes the whole notebook; `train` alone is collective. Order and views
 are drawn for the global batch and cut. What a module gives its loss is gathered, so that every
@@ -26,9 +26,11 @@ from torch import distributed as dist
 from torch.utils import _pytree as pytree
 
 from sslbook.errors import UsageError, UserError
-from sslbook.training import slices, syncnorm
+from sslbook.training.acceleration import make_step
 from sslbook.training.batches import Batches
+from sslbook.training.parallel import batchnorm, slices
 from sslbook.training.precision import image_layout, to_layout
+from sslbook.training.step import Step
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # A rank that dies is noticed at once, by its connection and by torchrun; this ends ranks that
@@ -62,7 +64,7 @@ class Ranks:
         """The stream of dropout and the like: dice of its own for each part of a batch."""
         return f"module.{self.rank}" if self.split and self.rank else "module"
 
-    def agree(self, value: Any) -> Any:
+    def broadcast_value(self, value: Any) -> Any:
         """Rank 0's value (of JSON) on every rank; all wait here for it."""
         if self.world == 1:
             return value
@@ -73,9 +75,9 @@ class Ranks:
         dist.broadcast(content, 0)
         return json.loads(bytes(content.tolist()))
 
-    def meet(self, name: str, digest: str) -> None:
+    def assert_same_training(self, name: str, digest: str) -> None:
         """Raise UserError unless every rank has come to the same training."""
-        theirs = self.agree([name, digest])
+        theirs = self.broadcast_value([name, digest])
         apart = torch.tensor(float(theirs != [name, digest]))
         if self.world > 1:
             dist.all_reduce(apart)
@@ -84,14 +86,23 @@ class Ranks:
                             "Nothing was trained.",
                             "Let no cell depend on times or on draws without a seed.")
 
-    def spread(self, module: nn.Module) -> None:
+    def make_step(self, *arguments: Any, accelerate: str) -> Step:
+        """The step of this rank; alone, as `acceleration.make_step`."""
+        if self.world == 1:
+            return make_step(*arguments, accelerate)
+        step = RankStep(self, *arguments)
+        if accelerate in ("graph", "compile"):
+            step.reason = "several ranks make them together"
+        return step
+
+    def broadcast_weights(self, module: nn.Module) -> None:
         """Give every rank rank 0's weights and buffers."""
         for value in module.state_dict().values() if self.world > 1 else ():
             sent = value.contiguous()
             dist.broadcast(sent, 0)
             value.copy_(sent)
 
-    def divide(self, batches: Any) -> Any:
+    def shard(self, batches: Any) -> Any:
         """This rank's part of the batches; whole ones where they cannot be cut.
 
         A graph that is one batch, say, is computed by every rank alike, which is right but no
@@ -99,6 +110,8 @@ class Ranks:
         """
         self.split = self.world > 1 and isinstance(batches, Batches)
         if not self.split:
+            if self.world > 1:
+                print("a batch cannot be cut, so every rank computes all of it")
             return batches
         size = batches.batch_size
         if size < self.world:
@@ -106,16 +119,16 @@ class Ranks:
                              "Nothing was trained.", "Give a smaller --nproc or more samples.")
         start, stop = (size * rank // self.world for rank in (self.rank, self.rank + 1))
         self.share = (stop - start) / size
-        return batches.part(start, stop)
+        return slices.Part(batches, start, stop)
 
-    def gathering(self, module: nn.Module, loss: Callable[..., Tensor], batches: Any,
+    def wrap_loss(self, loss: Callable[..., Tensor], module: nn.Module, batches: Any,
                   device: torch.device) -> Callable[..., Tensor]:
         """The loss on the global batch. Raises UserError where a module's batch cannot be cut."""
         if not self.split:
             return loss
         layout = image_layout(module, device)
         found, self.moving = slices.explore(
-            module, lambda *ends: to_layout(batches.part(*ends)(0), device, layout),
+            module, lambda *ends: to_layout(slices.Part(batches, *ends)(0), device, layout),
             batches.batch_size)
         axes = itertools.cycle(found)
 
@@ -127,25 +140,36 @@ class Ranks:
 
     def average(self, module: nn.Module) -> None:
         """Average the gradients of a step, and the buffers that are means over a batch."""
-        if self.world == 1:
-            return
-        _summed([p.grad.div_(self.world) for p in module.parameters() if p.grad is not None])
-        _summed([module.get_buffer(key).mul_(self.share) for key in self.moving])
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        _sum_over_ranks([gradient.div_(self.world) for gradient in gradients])
+        _sum_over_ranks([module.get_buffer(key).mul_(self.share) for key in self.moving])
 
-    def whole(self, out: dict[str, Any]) -> dict[str, Any]:
+    def gather_outputs(self, out: dict[str, Any]) -> dict[str, Any]:
         """What a module returned, for the global batch: embeddings gathered, numbers averaged."""
         if not self.split:
             return out
         tensors = {k: v for k, v in out.items() if isinstance(v, Tensor)}
         numbers = {k: v.double() * self.share for k, v in tensors.items() if not v.ndim}
-        _summed(list(numbers.values()))
+        _sum_over_ranks(list(numbers.values()))
         if "z" in tensors:
             numbers |= gather({"z": tensors["z"]}, [0], self.rank, self.world)
         return {**out, **numbers}
 
     def normalised(self, module: nn.Module) -> contextlib.AbstractContextManager:
         """Inside the block BatchNorm sees the global batch."""
-        return syncnorm.synced(module) if self.split else contextlib.nullcontext()
+        return batchnorm.synced(module) if self.split else contextlib.nullcontext()
+
+
+class RankStep(Step):
+    """A step whose gradients are averaged over the ranks before the weights are updated."""
+
+    def __init__(self, ranks: Ranks, *arguments: Any):
+        super().__init__(*arguments)
+        self.ranks = ranks
+
+    def backward(self, loss: Tensor) -> None:
+        super().backward(loss)
+        self.ranks.average(self.module)
 
 
 @contextlib.contextmanager
@@ -195,15 +219,13 @@ class _Gather(torch.autograd.Function):
         return gradient.narrow(axis, start, size) * world, None, None, None
 
 
-def _summed(tensors: list[Tensor]) -> None:
-    """Add up each tensor over the ranks, in place, in one exchange per type and device."""
-    kinds = {(one.dtype, one.device): None for one in tensors}
-    for kind in kinds:
-        same = [one for one in tensors if (one.dtype, one.device) == kind]
-        flat = torch.cat([one.reshape(-1) for one in same])
+def _sum_over_ranks(tensors: list[Tensor]) -> None:
+    """Add up each tensor over the ranks, in place, in one exchange."""
+    if tensors:
+        flat = torch.cat([one.reshape(-1) for one in tensors])
         dist.all_reduce(flat)
-        parts = flat.split([one.numel() for one in same])
-        for one, part in zip(same, parts, strict=True):
+        parts = flat.split([one.numel() for one in tensors])
+        for one, part in zip(tensors, parts, strict=True):
             one.copy_(part.view_as(one))
 
 

@@ -1,4 +1,4 @@
-"""Which part of a batch is whose: the axis that samples lie along, found by looking.
+"""Cut batches for ranks: each tensor's batch axis is found by probing.
 
 Views, masks and what a module gives its loss have their samples along axis 0 as a rule, but not
 always: (M, N, K) scores of M copies, or (P, B, J) masks. So nothing is taken for granted. A
@@ -7,8 +7,8 @@ transform is asked for one sample less, and a module is shown two halves and the
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from sslbook.errors import UserError
 from sslbook.streams import Streams
+from sslbook.training.batches import Batches
 
 Axes = list[int | None]  # of the leaves of a nested value; None: the same for all samples
 _SHOWN = 4  # samples that a module is shown
@@ -35,6 +36,25 @@ def cut(value: Any, where: Axes, part: slice) -> Any:
     leaves = [one if axis is None else one[(slice(None),) * axis + (part,)]
               for one, axis in zip(leaves, where, strict=True)]
     return pytree.tree_unflatten(leaves, form)
+
+
+class Part:
+    """Samples start to stop of every batch: those of the whole batches, bit for bit.
+
+    What differs between steps is cut, so the random numbers are drawn for all; a transform
+    without two halves is applied to the whole batch.
+    """
+
+    def __init__(self, batches: Batches, start: int, stop: int):
+        self.batches, self.make, self.part = batches, batches.make, slice(start, stop)
+        fewer = batches.resized(batches.batch_size - 1)
+        self.axes = axes(fewer.inputs(0), batches.inputs(0))
+
+    def inputs(self, step: int) -> tuple[Any, Tensor | None]:
+        return cut(self.batches.inputs(step), self.axes, self.part)
+
+    def __call__(self, step: int) -> Any:
+        return self.make(self.inputs(step))
 
 
 def _axis(fewer: Any, more: Any) -> int | None:
@@ -59,16 +79,16 @@ def explore(
     theirs: then the module does something over its batch that parts of it cannot do alone.
     """
     count = min(_SHOWN, count)
-    ends = ((0, count), (0, count // 2), (count // 2, count))
-    with _at_rest(module) as buffers:
-        seen = [_shown(module, part(*one), buffers) for one in ends]
-        moving = [key for key, value in seen[0][1].items() if not torch.equal(value, buffers[key])]
-    (whole, after), (first, after_first), (second, after_second) = seen
-    if not whole or len({len(calls) for calls, _ in seen}) > 1:
+    half = count // 2
+    (whole, after), (first, after_first), (second, after_second) = (
+        _shown(module, part(*ends)) for ends in ((0, count), (0, half), (half, count))
+    )
+    if not len(whole) == len(first) == len(second) > 0:
         raise _unfit("The module does not call its loss once for every batch")
     found = [[_joined(*leaves) for leaves in zip(*calls, strict=True)]
              for calls in zip(whole, first, second, strict=True)]
-    share = count // 2 / count
+    share = half / count
+    moving = [key for key, value in module.named_buffers() if not torch.equal(value, after[key])]
     for key in moving:
         if not _alike(after[key], share * after_first[key] + (1 - share) * after_second[key]):
             raise _unfit(f"The module's buffer {key} is no mean over the batch")
@@ -92,37 +112,27 @@ def _alike(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=0.0, atol=bound + 1e-12, equal_nan=True)
 
 
-def _shown(module: nn.Module, batch: Any, buffers: dict[str, Tensor]) -> tuple[list, dict]:
-    """What the module gave its loss, call by call, and its moving buffers after it."""
+def _shown(module: nn.Module, batch: Any) -> tuple[list[list[Any]], dict[str, Tensor]]:
+    """What a copy of the module gives its loss, call by call, and its buffers after it.
+
+    It is in eval mode, but for parts with buffers of their own: what they do to them shall show.
+    """
+    module = copy.deepcopy(module)
+    for part in module.modules():
+        own = any(True for _ in part.named_buffers(recurse=False))
+        part.training = own and not isinstance(part, _BatchNorm)
     calls: list[list[Any]] = []
 
     def loss(*args: Any, **named: Any) -> Tensor:
         leaves = pytree.tree_leaves((args, named))
-        calls.append([x.detach().clone() if isinstance(x, Tensor) else x for x in leaves])
+        calls.append([x.clone() if isinstance(x, Tensor) else x for x in leaves])
         device = next((x.device for x in leaves if isinstance(x, Tensor)), None)
         return torch.zeros((), device=device)
 
     # The same dice for halves and whole: only what depends on the samples may differ.
     with torch.no_grad(), Streams(0).seeded("halves and whole"):
         module(batch, loss)
-    after = {key: module.get_buffer(key).clone() for key in buffers}
-    for key, value in buffers.items():
-        module.get_buffer(key).copy_(value)
-    return calls, after
-
-
-@contextlib.contextmanager
-def _at_rest(module: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Eval mode, but for parts with buffers of their own, which shall show what they do to them."""
-    modes = [(part, part.training) for part in module.modules()]
-    for part, _ in modes:
-        own = any(True for _ in part.named_buffers(recurse=False))
-        part.training = own and not isinstance(part, _BatchNorm)
-    try:
-        yield {key: buffer.clone() for key, buffer in module.named_buffers()}
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    return calls, dict(module.named_buffers())
 
 
 def _unfit(reason: str) -> UserError:

@@ -1,0 +1,78 @@
+"""Which step a training takes: eager, captured in a CUDA graph, or compiled by torch.compile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sslbook import paths
+from sslbook.errors import UsageError
+from sslbook.training import cudagraph
+from sslbook.training.optim import OptimizerConfig
+from sslbook.training.step import Step
+
+MODES = ("auto", "graph", "compile", "off")
+
+
+class CompiledStep(Step):
+    """A step whose forward, loss included, torch.compile has compiled; eager where it fails."""
+
+    mode = "compile"
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.forward = torch.compile(self.forward, dynamic=False)
+        self._ran = False
+
+    def __call__(self, number: int, rate: float) -> dict[str, Any]:
+        try:
+            out = super().__call__(number, rate)
+        except Exception as error:  # a compiler that is missing fails in many ways
+            if self._ran:
+                raise
+            del self.forward  # the eager one is there again
+            self.mode, self.reason = "eager", f"torch.compile failed ({type(error).__name__})"
+            out = super().__call__(number, rate)
+        self._ran = True
+        return out
+
+
+def make_step(
+    module: nn.Module, batches: Any, loss: Callable[..., Tensor], config: OptimizerConfig,
+    device: torch.device, precision_name: str = "float32", accelerate: str = "off",
+) -> Step:
+    """The step of a training on one device, as `Step` and `train` describe it.
+
+    batches: for a capture also `inputs` and `make`, as in `Batches`. accelerate: "graph" (CUDA),
+    "compile", "off", or "auto": a graph where `graph_is_proven`, else off. What cannot be had is
+    eager, and the step's `reason` says why. Raises UsageError for another value of accelerate.
+    """
+    if accelerate not in MODES:
+        raise UsageError(f"accelerate is one of {', '.join(MODES)}, got {accelerate!r}.")
+    if accelerate == "auto":
+        accelerate = "graph" if hasattr(batches, "inputs") and graph_is_proven(device) else "off"
+    kind, reason = Step, ""
+    if accelerate == "compile":
+        kind = CompiledStep
+    elif accelerate == "graph":
+        reason = cudagraph.unavailable(device, batches)
+        kind = Step if reason else cudagraph.CapturedStep
+    step = kind(module, batches, loss, config, device, precision_name)
+    step.reason = reason
+    return step
+
+
+def graph_is_proven(device: torch.device) -> bool:
+    """Whether the bench's records of this GPU say that captured steps give equal losses."""
+    if device.type != "cuda":
+        return False
+    name = torch.cuda.get_device_name(device)
+    files = sorted((paths.records() / "bench").glob("*.json"))
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    equal = [record.get("captured", {}).get("equal", False) for record in records
+             if record.get("device", {}).get("name") == name]
+    return bool(equal) and all(equal)

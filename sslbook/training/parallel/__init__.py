@@ -1,0 +1,1 @@
+"""Several ranks that train together under torchrun; `ranks` is what the loop knows of it."""
