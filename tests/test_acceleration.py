@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import shutil
 
 import pytest
@@ -15,14 +15,14 @@ from sslbook import heads, nets
 from sslbook.errors import UsageError
 from sslbook.methods.barlow_twins import barlow_twins_loss
 from sslbook.methods.simclr import nt_xent_loss
-from sslbook.training import Batches, FullBatch, Recipe, capture, train
+from sslbook.training import Batches, FullBatch, cudagraph, make_step, train
+from sslbook.training import OptimizerConfig as Config
 from sslbook.training.step import Step
 from sslbook.views import Augment
 from sslbook.views import Recipe as Views
 
 STEPS = 20
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="needs a CUDA device"))]
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.randint(0, 256, (64, 3, 20, 20), generator=GENERATOR, dtype=torch.uint8)
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -73,6 +73,12 @@ class Dense(nn.Module):
         return {"loss": loss(self.net(batch) / self.temperature, batch - self.teacher(batch))}
 
 
+class Counting(Dense):
+    def forward(self, batch, loss):
+        self.seen += 1
+        return super().forward(batch, loss)
+
+
 class Masked(nn.Module):
     """One view: hidden patches of an image are restored."""
 
@@ -103,61 +109,89 @@ def two_views(hue: str) -> Augment:
 
 
 CROPS = Augment((Views(size=16), Views(size=16), Views(size=8, crop=(0.05, 0.4))), MEAN, STD)
-EMA = (heads.follow("teacher", "student", 0.5, 1.0), anneal)
-# module, loss, transform, hooks, recipe
+
+
+def teacher(student: str) -> list:
+    return [heads.follow("teacher", student, 0.5, 1.0), anneal]
+
+
+def images(transform):
+    return lambda run: Batches(IMAGES.to(run.device), 16, run.streams, transform, run.device)
+
+
+def rows(run) -> Batches:
+    data = torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
+    return Batches(data.to(run.device), 8, run.streams, None, run.device)
+
+
+def method(module, loss, batches=rows, config=None, hooks=()) -> dict:
+    return {"module": module, "loss": loss, "batches": batches, "after_step": hooks,
+            "optimizer": config or Config(warmup=0.3, clip=1.0)}
+
+
+PLAIN, LARS = Config(warmup=0.3), Config("lars", lr=0.1, warmup=0.3)
+DENSE = method(Dense, F.mse_loss, hooks=teacher("net"))
+TABLE = method(Dense, F.mse_loss, config=LARS)
+TWINS = method(siamese, barlow_twins_loss, images(two_views("hsv")), PLAIN)
 METHODS = {
-    "barlow twins": (siamese, barlow_twins_loss, two_views("hsv"), (), Recipe(warmup=0.3)),
-    "simclr, sgd": (siamese, nt_xent_loss, two_views("chroma"), (),
-                    Recipe("sgd", lr=0.02, warmup=0.3)),
-    "multi-crop, ema": (MultiCrop, cross_entropy, CROPS, EMA, Recipe(warmup=0.3, clip=1.0)),
-    "dense, ema": (Dense, F.mse_loss, None, (heads.follow("teacher", "net", 0.5, 1.0), anneal),
-                   Recipe(warmup=0.3, clip=1.0)),
-    "masked, lars": (Masked, hidden_error, hide, (), Recipe("lars", lr=0.1, warmup=0.3)),
+    "barlow twins": TWINS,
+    "simclr, sgd": method(siamese, nt_xent_loss, images(two_views("chroma")),
+                          Config("sgd", lr=0.02, warmup=0.3)),
+    "multi-crop, ema": method(MultiCrop, cross_entropy, images(CROPS), hooks=teacher("student")),
+    "dense, ema": DENSE,
+    "masked, lars": method(Masked, hidden_error, images(hide), LARS),
 }
 
 
-def trained(run, method: str, accelerate: str, steps: int = STEPS, **changes):
-    module, loss, transform, hooks, recipe = METHODS[method]
-    batches = rows(run)
-    if transform is not None:
-        batches = Batches(IMAGES.to(run.device), 16, run.streams, transform, run.device)
-    given = {"loss": loss, "after_step": hooks, "recipe": recipe, **changes}
-    return train(run, given.pop("module", module), given.pop("batches", batches), name="pretrain",
-                 steps=steps, accelerate=accelerate, allow_collapse=True, **given)
+def trained(run, method: dict, accelerate: str, steps: int = STEPS, **changes):
+    given = {**method, **changes}
+    batches = given.pop("batches")(run)
+    return train(run, given.pop("module"), batches, name="pretrain", steps=steps,
+                 accelerate=accelerate, allow_collapse=True, **given)
 
 
 def assert_equal_courses(one, other, bound: float = 1e-4) -> None:
     for key in ("loss", "lr"):
-        for mine, theirs in zip(one.column(key)[1], other.column(key)[1], strict=True):
-            assert mine == pytest.approx(theirs, rel=bound, abs=bound)
-    state = other.module.state_dict()
-    for key, value in one.module.state_dict().items():
-        torch.testing.assert_close(value, state[key], atol=bound, rtol=bound, msg=key)
+        assert one.column(key)[1] == pytest.approx(other.column(key)[1], rel=bound, abs=bound)
+    torch.testing.assert_close(one.module.state_dict(), other.module.state_dict(),
+                               atol=bound, rtol=bound)
 
 
-@pytest.fixture(params=DEVICES)
-def graphs(request, monkeypatch: pytest.MonkeyPatch) -> torch.device:
-    """The device; where it has no CUDA graphs, operations are recorded and repeated instead."""
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+def place(request, small_run, monkeypatch: pytest.MonkeyPatch):
+    """A function that makes a run there, where graphs are captured.
+
+    A CPU has no CUDA graphs: operations are recorded and repeated instead.
+    """
     if request.param == "cpu":
-        monkeypatch.setattr(capture, "available", lambda device: "")
-        monkeypatch.setattr(capture, "capture", tape.capture)
-    return torch.device(request.param)
+        monkeypatch.setattr(cudagraph, "unavailable", lambda device, batches: "")
+        monkeypatch.setattr(cudagraph, "capture", tape.capture)
+
+    def make(name: str, precision: str = "float32", **settings):
+        run = small_run(place=name, **settings)
+        run.device, run.precision = torch.device(request.param), precision
+        return run
+
+    return make
 
 
-def a_run(small_run, place: str, device: torch.device, **settings):
-    run = small_run(place=place, **settings)
-    run.device = device
-    return run
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_captured_steps_equal_eager_ones(small_run, graphs, method):
-    eager = trained(a_run(small_run, "eager", graphs), method, "off")
-    captured = trained(a_run(small_run, "graph", graphs), method, "graph")
-    assert (eager.mode, captured.mode) == ("eager", "graph")
-    assert_equal_courses(eager, captured)
-    assert eager.rows[0]["step"] == 0
+def assert_accelerated_equals_eager(place, method: dict, mode: str = "graph", way: str = "graph",
+                                    **settings):
+    eager = trained(place("off", **settings), method, "off")
+    other = trained(place(way, **settings), method, way)
+    assert (eager.mode, other.mode) == ("eager", mode)
+    assert_equal_courses(eager, other)
     assert eager.last("loss") != eager.rows[1]["loss"], "nothing was trained"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_captured_steps_equal_eager_ones(place, name):
+    assert_accelerated_equals_eager(place, METHODS[name])
+
+
+def test_half_precision_scales_inside_and_moves_outside(place):
+    """On a CPU fp16 is slow but real: forward and backward are captured, the scaler's step not."""
+    assert_accelerated_equals_eager(place, DENSE, precision="fp16")
 
 
 def test_the_recording_freezes_what_python_held():
@@ -172,33 +206,6 @@ def test_the_recording_freezes_what_python_held():
     rate["plain"] = 100.0
     rate["tensor"].fill_(10.0)
     assert replay().tolist() == [13.0] * 3
-
-
-def test_half_precision_scales_inside_and_moves_outside(small_run, graphs):
-    """On a CPU fp16 is slow but real: forward and backward are captured, the scaler's step not."""
-    def half(place):
-        run = a_run(small_run, place, graphs)
-        run.precision = "fp16"
-        return run
-
-    courses = [
-        trained(run, "dense, ema", accelerate, batches=rows(run))
-        for accelerate in ("off", "graph")
-        for run in [half(accelerate)]
-    ]
-    assert courses[1].mode == "graph"
-    assert_equal_courses(*courses)
-
-
-class Counting(Dense):
-    def forward(self, batch, loss):
-        self.seen += 1
-        return super().forward(batch, loss)
-
-
-def rows(run) -> Batches:
-    data = torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
-    return Batches(data.to(run.device), 8, run.streams, None, run.device)
 
 
 def replacing(module: nn.Module, step: int, _steps: int) -> None:
@@ -221,110 +228,110 @@ def choosing(a: Tensor, b: Tensor) -> Tensor:
     ({"module": Counting}, "counts in the plain attribute seen (use a buffer)"),
     ({"after_step": [replacing]}, "a weight was replaced, not changed"),
 ])
-def test_what_cannot_be_captured_runs_eagerly_and_says_why(
-    small_run, graphs, capsys, changes, reason
-):
-    def course(place, accelerate):
-        run = a_run(small_run, place, graphs)
-        given = {"module": Dense, "loss": F.mse_loss, "after_step": (), **changes}
-        return trained(run, "masked, lars", accelerate, batches=rows(run), **given)
-
-    eager = course("eager", "off")
-    capsys.readouterr()
-    tried = course("graph", "auto" if graphs.type == "cuda" else "graph")
+def test_what_cannot_be_captured_runs_eagerly_and_says_why(place, capsys, changes, reason):
+    assert_accelerated_equals_eager(place, {**TABLE, **changes}, mode="eager")
     lines = [x for x in capsys.readouterr().out.splitlines() if "not accelerated" in x]
-    assert tried.mode == "eager"
     assert len(lines) == 1
     assert reason in lines[0]
-    assert_equal_courses(eager, tried)
 
 
 def test_views_on_a_device_depend_on_nothing_but_shapes():
     for augment in (two_views("hsv"), two_views("chroma"), CROPS):
         tables = augment.draws(IMAGES.shape, [torch.Generator().manual_seed(3)])[0]
-        with capture.Obstacles(nn.Identity()) as obstacles:
+        with cudagraph.Obstacles(nn.Identity()) as obstacles:
             made = augment.apply(IMAGES, tables, static=True)
         assert obstacles.found == ""
         for one, other in zip(made, augment.apply(IMAGES, tables), strict=True):
             torch.testing.assert_close(one, other, atol=2e-5, rtol=0)
 
 
-def test_full_batches_and_changing_shapes(small_run, graphs):
-    x = torch.randn(24, 6, generator=torch.Generator().manual_seed(2)).to(graphs)
-
-    def cut(value, generator):  # another number of rows in later steps
-        return value[: 24 - int(torch.randint(0, 2, (), generator=generator)) * 4]
-
-    for transform, mode in ((None, "graph"), (cut, "eager")):
-        place = mode + str(transform is None)
-        courses = [
-            trained(run, "masked, lars", accelerate, module=Dense, loss=F.mse_loss,
-                    batches=FullBatch(x, 24, run.streams, transform))
-            for accelerate in ("off", "graph")
-            for run in [a_run(small_run, place + accelerate, graphs)]
-        ]
-        assert courses[1].mode == mode
-        assert_equal_courses(*courses)
+def cut(value, generator):  # another number of rows in later steps
+    return value[: 24 - int(torch.randint(0, 2, (), generator=generator)) * 4]
 
 
-def test_a_resumed_training_is_captured_again(small_run, graphs):
+@pytest.mark.parametrize(("transform", "mode"), [(None, "graph"), (cut, "eager")])
+def test_full_batches_and_changing_shapes(place, transform, mode):
+    def full(run):
+        x = torch.randn(24, 6, generator=torch.Generator().manual_seed(2))
+        return FullBatch(x.to(run.device), 24, run.streams, transform)
+
+    assert_accelerated_equals_eager(place, {**TABLE, "batches": full}, mode=mode)
+
+
+def test_a_resumed_training_is_captured_again(place):
     def stop(module, step, _steps):
         if step == 9 and stop.armed:
             stop.armed = False
             raise KeyboardInterrupt
 
-    whole = trained(a_run(small_run, "whole", graphs), "barlow twins", "graph")
+    whole = trained(place("whole"), TWINS, "graph")
     stop.armed = True
-    run = a_run(small_run, "cut", graphs, checkpoint_minutes=0.0)
     with pytest.raises(KeyboardInterrupt):
-        trained(run, "barlow twins", "graph", after_step=[stop])
-    again = a_run(small_run, "cut", graphs, checkpoint_minutes=0.0)
-    resumed = trained(again, "barlow twins", "graph", after_step=[stop])
+        trained(place("cut", checkpoint_minutes=0.0), TWINS, "graph", after_step=[stop])
+    resumed = trained(place("cut"), TWINS, "graph", after_step=[stop])
     assert resumed.mode == "graph"
     assert_equal_courses(whole, resumed)
 
 
-def test_without_a_device_for_graphs_auto_is_silent_and_graph_says_so(small_run, capsys):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has one")
-    trained(small_run(place="auto"), "barlow twins", "auto", steps=6)
+def test_where_no_graph_can_be_auto_is_silent_and_graph_says_so(small_run, capsys):
+    trained(small_run(place="auto"), TABLE, "auto", steps=6)
     assert "not accelerated" not in capsys.readouterr().out
-    trained(small_run(place="graph"), "barlow twins", "graph", steps=6)
+    trained(small_run(place="graph"), TABLE, "graph", steps=6)
     assert "steps are not accelerated: there is no CUDA device" in capsys.readouterr().out
     with pytest.raises(UsageError, match="auto, graph, compile, off"):
-        trained(small_run(place="wrong"), "barlow twins", "fast")
+        trained(small_run(place="wrong"), TABLE, "fast")
 
 
+@pytest.mark.parametrize(("records", "kind"), [
+    ([], Step), ([("Sslcard 1", True)], cudagraph.CapturedStep), ([("Sslcard 10", True)], Step),
+    ([("Sslcard 1", False)], Step), ([("Sslcard 1", True), ("Sslcard 1", False)], Step),
+])
+def test_auto_captures_on_a_gpu_that_the_bench_has_seen_it_equal_on(
+    tmp_path, monkeypatch, small_run, records, kind
+):
+    (tmp_path / "bench").mkdir()
+    for i, (name, equal) in enumerate(records):
+        record = {"device": {"kind": "cuda", "name": name}, "captured": {"equal": equal}}
+        (tmp_path / "bench" / f"{i}.json").write_text(json.dumps(record))
+    (tmp_path / "bench" / "other.json").write_text('{"device": {"name": "Sslcard 1"}}')
+    monkeypatch.setattr("sslbook.paths.records", lambda: tmp_path)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Sslcard 1")
+    made = []
+    for one in (Step, cudagraph.CapturedStep):
+        monkeypatch.setattr(one, "__init__", lambda self, *arguments: made.append(type(self)))
+    for device in ("cuda", "cpu"):
+        make_step(Dense(), rows(small_run()), F.mse_loss, PLAIN, torch.device(device),
+                  accelerate="auto")
+    assert made == [kind, Step]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("method", ["dense, ema", "masked, lars"])
-def test_compiled_steps_equal_eager_ones(small_run, method):
-    eager = trained(small_run(place="eager"), method, "off")
-    compiled = trained(small_run(place="compiled"), method, "compile")
-    assert compiled.mode == "compile"
-    assert_equal_courses(eager, compiled)
+@pytest.mark.parametrize("name", ["dense, ema", "masked, lars"])
+def test_compiled_steps_equal_eager_ones(small_run, name):
+    def place(way):
+        return small_run(place=way)
+
+    assert_accelerated_equals_eager(place, METHODS[name], mode="compile", way="compile")
 
 
 def test_a_compiler_that_is_missing_costs_a_line(small_run, capsys, monkeypatch):
-    def broken(function, **_options):
-        def call(*_args):
-            raise RuntimeError("no compiler")
-        return call
+    def broken(*_args):
+        raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(torch, "compile", broken)
-    history = trained(small_run(), "masked, lars", "compile")
+    monkeypatch.setattr(torch, "compile", lambda function, **options: broken)
+    history = trained(small_run(), TABLE, "compile")
     assert history.mode == "eager"
     assert "torch.compile failed (RuntimeError)" in capsys.readouterr().out
-    assert math.isfinite(history.last("loss"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@needs_cuda
 @pytest.mark.parametrize("accelerate", ["off", "graph"])
 def test_no_step_waits_for_the_device(small_run, accelerate):
-    run = a_run(small_run, "run", torch.device("cuda"))
-    module, loss, transform, hooks, recipe = METHODS["barlow twins"]
-    module = module().cuda().to(memory_format=torch.channels_last)
-    batches = Batches(IMAGES, 16, run.streams, transform, run.device)
-    step = Step(module, batches, loss, recipe, run.device, "float32", accelerate)
+    run, device = small_run(), torch.device("cuda")
+    module = siamese().cuda().to(memory_format=torch.channels_last)
+    batches = Batches(IMAGES, 16, run.streams, two_views("hsv"), device)
+    step = make_step(module, batches, barlow_twins_loss, PLAIN, device, accelerate=accelerate)
     for number in range(8):
         step(number, 1e-3)
     torch.cuda.set_sync_debug_mode("error")

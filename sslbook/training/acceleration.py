@@ -73,6 +73,6 @@ def graph_is_proven(device: torch.device) -> bool:
     name = torch.cuda.get_device_name(device)
     files = sorted((paths.records() / "bench").glob("*.json"))
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    equal = [record.get("captured", {}).get("equal", False) for record in records
-             if record.get("device", {}).get("name") == name]
+    equal = [record["captured"]["equal"] for record in records
+             if "captured" in record and record["device"]["name"] == name]
     return bool(equal) and all(equal)

@@ -47,11 +47,11 @@ class CapturedStep(Step):
     def __call__(self, number: int, rate: float) -> dict[str, Any]:
         if self.mode == "graph":
             inputs = self.batches.inputs(number)
+            self.set_rate(self._rate.fill_(rate) if self._captures_update else rate)
             if self._warm == _WARM:
                 self._prepare(inputs)
         if self.mode == "eager":
             return super().__call__(number, rate)
-        self.set_rate(self._rate.fill_(rate) if self._captures_update else rate)
         out = self._warm_up(inputs) if self._warm < _WARM else self._repeat(inputs)
         # A replay refills its tensors, so the loss of this step is copied.
         return {**out, "loss": out["loss"].clone()}
