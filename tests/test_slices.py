@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import socket
 import sys
 from pathlib import Path
@@ -16,8 +18,10 @@ from sslbook import ranks
 from sslbook.errors import UsageError, UserError
 from sslbook.masks.patches import RandomPatches
 from sslbook.streams import Streams
-from sslbook.training import Batches, FullBatch, distributed, slices, syncnorm
-from sslbook.training.distributed import Ranks
+from sslbook.training import Batches, FullBatch
+from sslbook.training.parallel import batchnorm, slices
+from sslbook.training.parallel import ranks as parallel
+from sslbook.training.parallel.ranks import Ranks
 
 # -- batches ---------------------------------------------------------------------------------
 
@@ -36,7 +40,7 @@ TRANSFORMS = {
 def test_parts_make_up_the_batch_bit_for_bit(name, budget):
     data, transform = TRANSFORMS[name]
     whole = Batches(data, 7, Streams(0), transform, budget=budget)
-    first, second = whole.part(0, 3), whole.part(3, 7)
+    first, second = slices.Part(whole, 0, 3), slices.Part(whole, 3, 7)
     for step in (0, 1, 5, 17):  # into the next epochs, and past the numbers drawn ahead
         made = [part(step) for part in (whole, first, second)]
         made = [one if isinstance(one, tuple) else (one,) for one in made]
@@ -44,8 +48,6 @@ def test_parts_make_up_the_batch_bit_for_bit(name, budget):
             axis = next(i for i, n in enumerate(all_of_it.shape) if n != parts[0].shape[i])
             assert [part.shape[axis] for part in parts] == [3, 4]
             assert torch.equal(torch.cat(parts, axis), all_of_it)
-    assert len(first) == len(whole)
-    assert first.batch_size == whole.batch_size == 7
 
 
 def test_a_tensor_of_pairs_cannot_be_cut():
@@ -53,7 +55,7 @@ def test_a_tensor_of_pairs_cannot_be_cut():
         return rows @ rows.T
 
     with pytest.raises(UserError, match=r"shape \(8, 8\) has samples along two") as caught:
-        Batches(cases.ROWS, 8, Streams(0), pairs).part(0, 4)(0)
+        slices.Part(Batches(cases.ROWS, 8, Streams(0), pairs), 0, 4)
     assert len(str(caught.value).splitlines()) == 3
 
 
@@ -78,7 +80,7 @@ def explored(give, seed=0):
     torch.manual_seed(seed)
     module = Rows(give)
     batches = Batches(cases.ROWS, 8, Streams(0))
-    return module, slices.explore(module, lambda *ends: batches.part(*ends)(0), 8)
+    return module, slices.explore(module, lambda *ends: slices.Part(batches, *ends)(0), 8)
 
 
 def _mean(module, z, loss):
@@ -146,26 +148,26 @@ def test_what_cannot_be_cut_is_refused(give, says):
 def test_parts_of_ranks_cover_the_batch():
     batches = Batches(cases.ROWS, 7, Streams(0))
     parts = [Ranks(rank, 3) for rank in range(3)]
-    rows = torch.cat([one.divide(batches)(0) for one in parts])
+    rows = torch.cat([one.shard(batches)(0) for one in parts])
     assert torch.equal(rows, batches(0))
     assert sum(one.share for one in parts) == pytest.approx(1)
     assert len({one.stream for one in parts}) == 3
     with pytest.raises(UsageError, match="A batch of 7 cannot be shared by 8 ranks"):
-        Ranks(0, 8).divide(batches)
+        Ranks(0, 8).shard(batches)
 
 
 def test_alone_nothing_is_exchanged():
-    alone, batches = distributed.join(torch.device("cpu")), Batches(cases.ROWS, 7, Streams(0))
+    alone, batches = parallel.join(torch.device("cpu")), Batches(cases.ROWS, 7, Streams(0))
     assert (alone.rank, alone.world, alone.first, alone.stream) == (0, 1, True, "module")
-    assert alone.divide(batches) is batches
-    assert alone.agree(batches) is batches
+    assert alone.shard(batches) is batches
+    assert alone.broadcast_value(batches) is batches
     assert not dist.is_initialized()
 
 
 def test_a_batch_that_is_one_graph_stays_whole():
     ranks = Ranks(1, 2)
     batch = FullBatch((cases.ROWS,), 40, Streams(0))
-    assert ranks.divide(batch) is batch
+    assert ranks.shard(batch) is batch
     assert not ranks.split
     assert ranks.stream == "module"  # all ranks compute the same
 
@@ -177,7 +179,7 @@ def alone(monkeypatch):
         port = server.getsockname()[1]
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(port))
-    store = distributed._store(0, 1)
+    store = parallel._store(0, 1)
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield port
     dist.destroy_process_group()
@@ -198,27 +200,18 @@ def test_the_store_listens_on_the_loopback_alone(alone):
 ], ids=["rows", "cumulative", "no weights", "no statistics"])
 def test_batchnorm_over_ranks_is_batchnorm(alone, norm, shape):
     generator = Streams(0).torch("x")
-    module, plain = nn.Sequential(nn.Linear(1, 1), norm.double()), nn.Sequential(norm)
-    state = {k: v.clone() for k, v in norm.state_dict().items()}
+    start = torch.randn(shape, generator=generator, dtype=torch.float64) + 3
     found = []
-    for synced in (False, True):
-        norm.load_state_dict(state)
-        norm.zero_grad()
-        x = torch.randn(shape, generator=generator.manual_seed(0), dtype=torch.float64) + 3
-        x.requires_grad_()
-        if synced:
-            with syncnorm.synced(module):
-                assert "forward" in vars(norm)
-                y = [norm(x), norm(2 * x), norm.eval()(x)][0:3]
-        else:
-            y = [plain(x), plain(2 * x), plain.eval()(x)]
-        norm.train()
-        sum((one**3).sum() for one in y).backward()
-        found.append([*y, x.grad, *(p.grad for p in norm.parameters()),
-                      *(b.clone() for b in norm.buffers())])
-    assert "forward" not in vars(norm)
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    for where in (contextlib.nullcontext, batchnorm.synced):
+        module = nn.Sequential(nn.Linear(1, 1), copy.deepcopy(norm).double())
+        one, x = module[1], start.clone().requires_grad_()
+        with where(module):
+            assert ("forward" in vars(one)) == (where is batchnorm.synced)
+            y = [one(x), one(2 * x), one.eval()(x)]
+        sum((part**3).sum() for part in y).backward()
+        assert "forward" not in vars(one)
+        found.append([*y, x.grad, *(p.grad for p in one.parameters()), *one.buffers()])
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
 
 
 # -- the number of ranks ---------------------------------------------------------------------

@@ -105,7 +105,7 @@ def _hide(tokens: Tensor, generator: torch.Generator):
     (lambda: GraphNet(64), lambda streams: FullBatch(_graph(), 300, streams, _hide_nodes),
      F.mse_loss, 80, 1e-2, 0.6),
     (lambda: MaskedTransformer(10, 8), lambda streams: Batches(_sequences(), 50, streams, _hide),
-     F.cross_entropy, 30, 2e-2, 0.6),
+     F.cross_entropy, 60, 1e-2, 0.7),
 ], ids=["table", "graph", "sequences"])
 def test_trains_what_is_not_an_image(small_run, make, batches, loss, epochs, lr, falls):
     run = small_run(epochs=epochs, lr=lr)

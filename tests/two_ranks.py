@@ -54,12 +54,12 @@ def encoder():
 
 
 def siamese():
-    return InDouble(heads.Siamese(encoder(), heads.projector(16, 32, 32, 24)))
+    return InDouble(heads.Siamese(encoder(), heads.projector(32, 32, 32, 24)))
 
 
 def student(predictor=None):
     made = heads.predictor(24, 32) if predictor is None else predictor
-    return InDouble(heads.StudentTeacher(encoder(), heads.projector(16, 32, 24), made))
+    return InDouble(heads.StudentTeacher(encoder(), heads.projector(32, 32, 24), made))
 
 
 class Direct(nn.Module):
@@ -86,7 +86,7 @@ class Turns(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.encoder, self.head = encoder(), nn.Linear(16, 12)
+        self.encoder, self.head = encoder(), nn.Linear(32, 12)
 
     def encode(self, x):
         return self.encoder(x)

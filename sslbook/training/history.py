@@ -84,6 +84,11 @@ class History:
         return history
 
 
+def row_steps(steps: int, every: int) -> set[int]:
+    """The numbers of updates after which a row is written: every so many, or (0) ten times."""
+    return {*range(0, steps, every), steps} if every else {round(steps * i / 10) for i in range(11)}
+
+
 class Log:
     """Prints rows as they come: at most 12 lines of 80 columns, whatever the training's length.
 

@@ -6,30 +6,26 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
-
-
-class Interrupts:
-    """`asked` becomes True at the first Ctrl-C; the second one stops at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, _number: int, _frame: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[Interrupts]:
-    """Hold SIGINT back inside the block (only the main thread can; elsewhere nothing changes)."""
-    interrupts = Interrupts()
+def deferred() -> Iterator[threading.Event]:
+    """Inside the block the first Ctrl-C sets the event that is yielded; the second stops at once.
+
+    Only the main thread can hold SIGINT back; elsewhere nothing changes.
+    """
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
     if threading.current_thread() is not threading.main_thread():
-        yield interrupts
+        yield asked
         return
-    before = signal.signal(signal.SIGINT, interrupts)
+    before = signal.signal(signal.SIGINT, ask)
     try:
-        yield interrupts
+        yield asked
     finally:
         signal.signal(signal.SIGINT, before)

@@ -19,12 +19,11 @@ from sslbook.training import precision
 from sslbook.training.checkpoints import Store
 from sslbook.training.fingerprint import fingerprint
 from sslbook.training.health import Health
-from sslbook.training.history import History, Log, split
+from sslbook.training.history import History, Log, row_steps, split
 from sslbook.training.interrupts import deferred
 from sslbook.training.optim import OptimizerConfig, planned_steps
 from sslbook.training.parallel import ranks
 
-_LOOKS = 10  # rows of a log: the start and ten more
 Hook = Callable[[nn.Module, int, int], None]
 Probe = Callable[[nn.Module, int], dict[str, Any]]
 
@@ -32,8 +31,7 @@ Probe = Callable[[nn.Module, int], dict[str, Any]]
 class Run(Protocol):
     """What `train` asks of a run.
 
-    One that also has `curves(history)`, a context manager that gives `draw(step, loss)`, is shown
-    the losses as they come.
+    `curves(history)` may be there too: a context manager that gives `draw(step, loss)`.
     """
 
     seed: int
@@ -42,9 +40,7 @@ class Run(Protocol):
     device: torch.device
     precision: str
     folder: Path
-
     def log(self, row: dict[str, Any]) -> None: ...
-
     def note_training(self, history: History) -> None: ...
 
 
@@ -66,25 +62,23 @@ def train(
 ) -> History:
     """Train a module and return its History; a training of this name that finished is loaded.
 
-    run: the run (seed, device, settings, folder). module: a factory without arguments, called
-    under the run's own seed, or a fresh module. `module(batch, loss)` returns a dict with "loss"
-    (scalar) and, where it has them, "z" (B, D), the embeddings that collapse is looked for in.
-    batches: `batches(step)` gives a batch, `len(batches)` the steps of an epoch.
-    name: unique in the run. loss: the function that `module` is given, called in float32.
-    after_step: hooks `hook(module, step, steps)`, such as an EMA update.
-    probe: `probe(module, step)` returns numbers (columns of the log) and arrays (snapshots);
-    it is asked before the first step, every `probe_every` epochs (0: ten times) and at the end.
-    steps: 0 takes them from the settings (epochs, max_steps, minutes). optimizer: default, the
-    settings'. quiet: print no rows. accelerate: "auto" (steps captured in a CUDA graph where a
-    benchmark of this GPU has shown them equal), "graph", "compile" (torch.compile) or "off";
-    where a step cannot be accelerated, one line says why and the training goes on without.
-    Raises UserError on NaN, on collapse (unless allowed) and for a used module.
+    module: a factory without arguments, called under the run's own seed, or a fresh module.
+    `module(batch, loss)` returns a dict with "loss" (scalar) and, where it has them, "z" (B, D),
+    the embeddings that collapse is looked for in. batches: `batches(step)` gives a batch,
+    `len(batches)` the steps of an epoch. name: unique in the run. loss: what `module` is given,
+    called in float32. after_step: hooks `hook(module, step, steps)`. probe: `probe(module,
+    step)` returns numbers (columns of the log) and arrays (snapshots); it is asked before the
+    first step, every `probe_every` epochs (0: ten times) and at the end. steps: 0 takes them from
+    the settings (epochs, max_steps, minutes). optimizer: the settings'. quiet: print no rows.
+    accelerate: "auto" ("graph" where a benchmark of this GPU has shown that equal, else "off"),
+    "graph" (CUDA), "compile" (torch.compile) or "off". Raises UserError on NaN, on collapse
+    (unless allowed) and for a used module.
     """
     with ranks.explained():
         trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe,
                            optimizer or OptimizerConfig.of(run.settings))
-        trainer.health.allow_collapse = allow_collapse
-        trainer.quiet, trainer.accelerate = quiet, accelerate
+        trainer.health.allow_collapse, trainer.quiet = allow_collapse, quiet
+        trainer.accelerate = accelerate
         return trainer.run_all(module, steps, probe_every)
 
 
@@ -102,9 +96,9 @@ class _Trainer:
         self.recent: list[Tensor] = []
 
     def run_all(self, module: nn.Module | Callable, steps: int, probe_every: int) -> History:
-        factory = None if isinstance(module, nn.Module) else module
         digest = fingerprint(
-            factory, self.loss, list(self.hooks), asdict(self.config), self.run.seed,
+            None if isinstance(module, nn.Module) else module,
+            self.loss, list(self.hooks), asdict(self.config), self.run.seed,
             [steps, self.batches.batch_size, len(self.batches), self.health.allow_collapse],
             *getattr(self.batches, "signature", list)(),
         )
@@ -122,7 +116,7 @@ class _Trainer:
         self.part = self.ranks.shard(self.batches)
         self.loss = self.ranks.wrap_loss(self.loss, self.module, self.batches, self.run.device)
         with (self.ranks.normalised(self.module), self.streams.seeded("loop"),
-              precision.tuned(self.run.device), deferred() as self.interrupts):
+              precision.tuned(self.run.device), deferred() as self.interrupted):
             self._begin(steps)
             self._loop(probe_every)
         return self._finish()
@@ -173,12 +167,8 @@ class _Trainer:
         return seconds
 
     def _loop(self, probe_every: int) -> None:
-        # The numbers of updates after which a row is written and the probe is asked.
-        marks = {round(self.steps * i / _LOOKS) for i in range(_LOOKS + 1)}
-        if probe_every:
-            marks = {*range(0, self.steps, probe_every * len(self.batches)), self.steps}
+        marks = row_steps(self.steps, probe_every * len(self.batches))
         self.log = Log([] if self.quiet else sorted(marks))
-        every = max(1, self.steps // 100)
         pause = 60 * getattr(self.run.settings, "checkpoint_minutes", 5.0)
         saved, said = time.monotonic(), ""
         if self.step == 0:
@@ -190,7 +180,7 @@ class _Trainer:
                 out = self._update(self.step, self.steps)
                 self.step += 1
                 marked = self.step in marks
-                looked = marked or self.step % every == 0
+                looked = marked or self.step % max(1, self.steps // 100) == 0
                 values = self._look(out) if looked else {}
                 self.history.seconds += time.perf_counter() - began
                 if marked:
@@ -200,10 +190,11 @@ class _Trainer:
                 if self.stepper.reason != said:
                     said = self.stepper.reason
                     print(f"{self.name}: steps are not accelerated: {said}")
-                if marked or self.interrupts.asked or time.monotonic() - saved > pause:
-                    self._checkpoint()
-                    saved = time.monotonic()
-                if self.interrupts.asked:
+                if marked or self.interrupted.is_set() or time.monotonic() - saved > pause:
+                    self.store.save(self.stepper.parts, self.history, step=self.step,
+                                    total=self.steps, strikes=self.health.strikes)
+                    self.kept, saved = self.step, time.monotonic()
+                if self.interrupted.is_set():
                     print(f"{self.name}: interrupted at step {self.step}; it can be resumed.")
                     raise KeyboardInterrupt
 
@@ -224,9 +215,8 @@ class _Trainer:
         health = self.health.look(losses, out.get("z"), self.step, self.kept)
         extra, _ = split({k: v for k, v in out.items() if k not in ("loss", "z")})
         values = {"loss": losses.mean().item(), **extra, **health}
-        rate = self.config.rate(self.step - 1, self.steps)
-        self.run.log({"training": self.name, "step": self.step, "steps": self.steps, "lr": rate,
-                      **values})
+        self.run.log({"training": self.name, "step": self.step, "steps": self.steps,
+                      "lr": self.config.rate(self.step - 1, self.steps), **values})
         return values
 
     def _row(self, values: dict[str, float]) -> None:
@@ -244,15 +234,9 @@ class _Trainer:
         self.history.add(row, arrays)
         self.log.print(row)
 
-    def _checkpoint(self) -> None:
-        self.store.save(self.stepper.parts, self.history, step=self.step, total=self.steps,
-                        strikes=self.health.strikes)
-        self.kept = self.step
-
     def _finish(self) -> History:
         self.history.status, self.history.mode = "finished", self.stepper.mode
-        if self.run.device.type == "cuda":
-            self.history.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20
+        self.history.peak_memory_mb = torch.cuda.max_memory_allocated() / 2**20  # 0 on a CPU
         self.store.finish(self.module, self.history)
         self.ranks.broadcast_value(None)  # the files are there
         if not self.ranks.first:
