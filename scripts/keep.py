@@ -1,8 +1,8 @@
 """Keep finished runs as reference records: `python scripts/keep.py RUN_FOLDER ...`.
 
-The record goes to data/records/<chapter>-<preset>[-<data set>]-<device>-s<seed>.json; the data set
+The record goes to data/records/<chapter>/<preset>[-<data set>]-<device>-s<seed>.json; the data set
 is named where it is not the preset's own. With `--encoder` the run's encoder goes to
-data/records/encoders/<chapter>/, where `sslbook embed` finds it on a machine that has run nothing.
+the same folder, where `sslbook embed` finds it on a machine that has run nothing.
 Controls that the run measured and the book does not hold yet are kept, too.
 
 Then the verdicts that the new records bring are appended to data/records/ledger.jsonl, so that
@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", default="", help="a data set to name in the file")
     options = parser.parse_args(arguments)
     codes = [keep(run, options.name, options.encoder) for run in options.runs]
-    kept = [record for path in sorted(RECORDS.glob("*.json")) if (record := records.read(path))]
+    kept = [record for path in sorted(RECORDS.glob("*/*-s*.json"))
+            if (record := records.read(path))]
     print("ledger.jsonl:", ledger.append(RECORDS / ledger.NAME, ledger.rows(kept)), "new lines")
     return max(codes, default=0)
 
@@ -49,13 +50,12 @@ def keep(run: Path, data: str, encoder: bool) -> int:
     if encoder and not (weights.is_file() and weights.stat().st_size <= LARGEST):
         print(f"{run.name}: no encoder of at most {LARGEST:,} bytes")
         return 1
-    parts = [record["chapter"], record["preset"], data, record["device"]["kind"]]
-    target = RECORDS / f"{'-'.join(filter(None, parts))}-s{record['seed']}.json"
+    parts = [record["preset"], data, record["device"]["kind"]]
+    place = RECORDS / record["chapter"]
+    target = place / f"{'-'.join(filter(None, parts))}-s{record['seed']}.json"
     files.write_json(target, record)
     print(target.relative_to(ROOT))
     if encoder:
-        place = RECORDS / "encoders" / record["chapter"]
-        place.mkdir(parents=True, exist_ok=True)
         for name in ("encoder.json", "encoder.safetensors"):
             shutil.copy(run / name, place / name)
         print(place.relative_to(ROOT))
