@@ -48,11 +48,11 @@ def find(run: str | Path) -> Path:
     if (given / "encoder.json").is_file():
         return given
     name = str(run)
-    runs = [(folder, r) for folder, r in records.of_runs(paths.runs()) if r]
+    runs = [(folder, r) for folder, r in records.iter_runs(paths.runs()) if r]
     mine = [f for f, r in runs if f.name == name]
     mine += [f for f, r in runs if r["chapter"] == name and r["status"] == "finished"]
     mine = [folder for folder in mine if (folder / "encoder.json").is_file()]
-    shipped = paths.records() / "encoders" / name
+    shipped = paths.records() / name
     if mine:
         return mine[-1]
     if (shipped / "encoder.json").is_file():

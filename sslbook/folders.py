@@ -21,7 +21,7 @@ def of_run(
     chapter: str, resolved: SimpleNamespace, parameters: Mapping[str, Any], resume: str
 ) -> Path:
     """The run's folder: given by the command line, an unfinished one, or a new one."""
-    now = records.plain(vars(resolved))
+    now = records.to_json(vars(resolved))
     if given := os.environ.get("SSLBOOK_RUN_FOLDER", ""):
         _continuable(Path(given), now)
         return Path(given)

@@ -104,7 +104,7 @@ def _outcome(plan: Plan, worker: Worker, output: Path, minutes: float = 0.0) -> 
     return _ended(plan, record, "failed", 4, message, f"{name} in {place}")
 
 
-def _smaller(record: dict | None) -> str:
+def _smaller(record: records.Record | None) -> str:
     """The batch size to try after a kernel died: half of what it had."""
     size = (record or {}).get("parameters", {}).get("batch_size")
     if not isinstance(size, int) or size < 2:
@@ -120,7 +120,7 @@ def _place(error: BaseException | None) -> str:
     return f"Cell In [{error.exec_count}] ({lines[0].strip()[:50] if lines else ''})"
 
 
-def _how_to_continue(plan: Plan, record: dict | None, what: str) -> str:
+def _how_to_continue(plan: Plan, record: records.Record | None, what: str) -> str:
     if record is None:
         return f"{what[:-1]} before the run began.\nNothing was computed.\nStart it again."
     command = f"sslbook run {plan.chapter.name} --resume {plan.folder.name}"
@@ -132,7 +132,7 @@ def _how_to_continue(plan: Plan, record: dict | None, what: str) -> str:
 
 
 def _ended(
-    plan: Plan, record: dict[str, Any] | None, status: str, code: int, message: str, why: str = ""
+    plan: Plan, record: records.Record | None, status: str, code: int, message: str, why: str = ""
 ) -> Outcome:
     """Note in the record how the run ended; `why` names no path, for records hold none."""
     if record is not None:

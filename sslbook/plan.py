@@ -113,8 +113,8 @@ def describe(found: Plan) -> dict[str, Any]:
     """What a run would do: preset, device, data, steps, and what earlier runs took.
 
     steps: of the main training; None where the data must be downloaded first. seconds, memory_mb:
-    of a finished run of the same chapter, preset and kind of device, the seconds scaled by the
-    steps; None where there is no record of one.
+    of a finished run of the same chapter, preset, data set and kind of device, the seconds scaled
+    by the steps; None where there is no record of one.
     """
     from sslbook import datasets
 
@@ -122,15 +122,15 @@ def describe(found: Plan) -> dict[str, Any]:
     name = about.get("dataset", "")
     here = bool(name) and datasets.present(name)
     steps = _steps(about) if here else None
-    told = records.like(found.chapter.name, about.get("preset", ""), found.device) or {}
-    before = told.get("trainings", {}).get("pretrain", {}).get("steps")
+    told = records.latest_record(found.chapter.name, about.get("preset", ""), found.device, name)
+    before = told.get("trainings", {}).get("pretrain", {}).get("steps") if told else None
     ratio = steps / before if steps and before else 1.0
-    seconds = records.took(told) if told else None
+    seconds = records.run_seconds(told) if told else None
     return {
         "chapter": found.chapter.name, "preset": about.get("preset", ""), "device": found.device,
         "seed": about.get("seed", 0), "data": name, "data_is_here": here, "steps": steps,
         "batch_size": about.get("batch_size"), "seconds": seconds and round(seconds * ratio),
-        "memory_mb": told.get("memory_mb"),
+        "memory_mb": told.get("memory_mb") if told else None,
     }
 
 

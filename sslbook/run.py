@@ -87,7 +87,8 @@ class Run:
         self._write("running")
 
     def announce(self, reason: str) -> None:
-        minutes = records.expected_minutes(self.chapter, self.settings.preset, self.device.type)
+        minutes = records.expected_minutes(self.chapter, self.settings.preset, self.device.type,
+                                           getattr(self.settings, "dataset", ""))
         print(f"{self.chapter}: preset {self.settings.preset} on {self.device.type}, "
               f"seed {self.seed}, {minutes}")
         if reason:
@@ -149,9 +150,10 @@ class Run:
         """The verdict on each claim, pooled over the finished runs that differ in the seed."""
         return records.verdicts(self._pool())
 
-    def _pool(self) -> list[dict[str, Any]]:
-        mine = [r for _, r in records.of_runs(self.folder.parent.parent) if r]
-        return records.pooled(self.record("finished"), [*records.shipped(), *mine])
+    def _pool(self) -> list[records.Record]:
+        runs = records.iter_runs(self.folder.parents[1], self.chapter)
+        others = [*records.shipped(self.chapter), *(r for _, r in runs if r)]
+        return records.pooled(self.record("finished"), others)
 
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""
@@ -170,12 +172,12 @@ class Run:
 
     # -- record ------------------------------------------------------------------------------
 
-    def record(self, status: str) -> dict[str, Any]:
+    def record(self, status: str) -> records.Record:
         """The record as it stands (see the module `records`)."""
         return {
             "schema": records.SCHEMA, "chapter": self.chapter, "status": status,
             "code": records.code(), "preset": self.settings.preset, "seed": self.seed,
-            "parameters": records.plain(vars(self.settings)), "data": self.data,
+            "parameters": records.to_json(vars(self.settings)), "data": self.data,
             "device": {**device.describe(self.device), "precision": self.precision},
             "versions": records.versions(), "started": self.started,
             "seconds": {"wall": round(time.monotonic() - self.began, 2),
@@ -197,7 +199,7 @@ class Run:
         self._write("finished")
         if self.measured and not exercises.fallbacks():
             with contextlib.suppress(UserError):  # a full disk does not undo what is finished
-                ledger.append(self.folder.parent.parent / ledger.NAME, ledger.of_pool(self._pool()))
+                ledger.append(self.folder.parents[1] / ledger.NAME, ledger.pool_rows(self._pool()))
         self._lock.release()
         undecided = [k for k in self.claims if k not in self.measured]
         print(f"{self.chapter}: finished; the record holds {len(self.scores.rows)} rows of scores, "

@@ -95,7 +95,8 @@ class Scores:
         viz.scores_table([{"name": name, "ours": name == row, **measures}
                           for name, measures in self.rows.items()])
         ours = records.reference(self.chapter)
-        show_comparison(self.rows.get(row, {}), ours, row, published.beside(ours) if ours else ())
+        peers = published.matching_figures(ours) if ours else ()
+        show_comparison(self.rows.get(row, {}), ours, row, peers)
 
 
 def ready(train: Any) -> Callable[[Tensor], Tensor]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import nbformat
 import pytest
+from test_claims import record
 
 from sslbook.errors import UsageError
+from sslbook.judging import records
 from sslbook.nbtools import changed, changes, table, toc
 
 TOC = """
@@ -148,12 +151,8 @@ def test_missing_contents_are_named(tmp_path):
         toc.chapters(tmp_path)
 
 
-def record(wall: float, **changes):
-    made = {"chapter": "twins", "preset": "smoke", "status": "finished", "device": {"kind": "cpu"}}
-    return made | {"seconds": {"wall": wall}} | changes
-
-
-def test_the_table(book):
+def test_the_table(book, monkeypatch):
+    monkeypatch.setattr(records, "shipped", lambda chapter: [])
     rows = table.chapter_table(toc.chapters(book)).splitlines()
     assert len(rows) == 4
     assert rows[2].startswith("| [Welcome](notebooks/start/welcome.ipynb) | Look. |  | guide |")
@@ -161,11 +160,20 @@ def test_the_table(book):
     assert all(row.count("|") - row.count("\\|") == 7 for row in rows)
 
 
-def test_the_table_has_measured_times(book):
-    others = [record(99, preset="check"), record(99, status="crashed"), record(99, chapter="x"),
-              record(99, device={"kind": "cuda"})]  # fmt: skip
-    text = table.chapter_table(toc.chapters(book), [record(40), record(50), record(61), *others])
-    assert "| long | 50 s |" in text
+@pytest.mark.parametrize(("dataset", "shown"), [("shapes", "50 s"), ("", "99 s")])
+def test_the_table_has_times_on_the_data_set_of_the_preset(book, monkeypatch, dataset, shown):
+    """A preset that names none makes its own, so any record of the chapter counts."""
+    cell = nbformat.v4.new_code_cell(f'PRESETS = {{"smoke": dict(dataset="{dataset}")}}')
+    (book / "next").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), book / "next" / "twins.ipynb")
+    made = [record(seconds__wall=wall, preset="smoke", parameters__dataset="shapes")
+            for wall in (61.0, 40.0, 50.0)]
+    made += [record(seconds__wall=99.0, parameters__dataset="shapes", **change) for change in
+             ({"preset": "check"}, {"preset": "smoke", "status": "crashed"},
+              {"preset": "smoke", "device__kind": "cuda"})]
+    made += [record(seconds__wall=99.0, preset="smoke", parameters__dataset="cifar10")] * 5
+    monkeypatch.setattr(records, "shipped", {"twins": made, "welcome": []}.get)
+    assert f"| long | {shown} |" in table.chapter_table(toc.chapters(book))
 
 
 def test_the_table_goes_between_its_markers():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import tiny_book
 from test_claims import claim, record
+from typer.testing import CliRunner
 
-from sslbook import paths, report
-from sslbook.errors import UserError
+from sslbook import cli, paths, report
+from sslbook.errors import UsageError, UserError
 from sslbook.judging import ledger, records
+from sslbook.nbtools import keep as keeping
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = [record(0, 0.04), record(1, 0.05), record(2, 0.06)]
@@ -163,28 +165,68 @@ def test_a_ledger_that_cannot_be_written_does_not_undo_the_run(book):
     assert os.listdir(paths.runs() / ledger.NAME) == []
 
 
+def keep(*arguments):
+    return CliRunner().invoke(cli.app, ["nb", "keep", *map(str, arguments)])
+
+
 @pytest.fixture
-def keep(tmp_path, monkeypatch):
-    """scripts/keep.py on a book of its own."""
-    spec = importlib.util.spec_from_file_location("keep", ROOT / "scripts" / "keep.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "RECORDS", tmp_path / "records")
-    return module
-
-
-def test_a_kept_record_enters_the_books_ledger(keep, tmp_path, capsys):
-    folder = tmp_path / "runs" / "one" / "id"
-    for value in (0.1, 0.1, 0.7):
-        rule = claim(bound=0.5, seeds=False).as_dict()
+def kept(book, tmp_path):
+    """A function that leaves a finished run with an encoder and a control; its folder."""
+    def leave(value=0.1, **changes):
+        folder = tmp_path / "there" / "runs" / "one" / "id"
         folder.mkdir(parents=True, exist_ok=True)
-        records.write(folder, record(0, value, claims__a__claim=rule))
-        assert keep.main([str(folder)]) == 0
-    assert [word for word, _, _ in said(tmp_path / "records" / ledger.NAME)] == ["fails", "holds"]
-    assert keep.main([]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "ledger.jsonl: 0 new lines"
-    assert keep.main([str(tmp_path)]) == 1  # no run
+        rule = claim(bound=0.5, seeds=False).as_dict()
+        records.write(folder, record(4, value, **{"claims__a__claim": rule, **changes}))
+        (folder / "encoder.json").write_text("{}")
+        (folder / "encoder.safetensors").write_bytes(b"weights")
+        control = folder.parents[2] / "data" / "cache" / "controls" / "ab12.json"
+        control.parent.mkdir(parents=True, exist_ok=True)
+        control.write_text("{}")
+        return folder
+
+    return leave
+
+
+def test_a_kept_record_enters_the_books_ledger(kept, book):
+    for value in (0.1, 0.1, 0.7):
+        assert keep(kept(value)).exit_code == 0
+    assert [word for word, _, _ in said(book / "data/records" / ledger.NAME)] == ["fails", "holds"]
+    again = keep()
+    assert (again.exit_code, again.stdout) == (0, "ledger.jsonl: 0 new lines\n")
+
+
+def test_a_kept_run_lies_in_its_chapters_folder(kept, book):
+    folder, base = kept(), book / "data" / "records"
+    assert keep(folder).stdout.splitlines()[:2] == ["one/lesson-cpu-s4.json", "controls/ab12.json"]
+    assert keep(folder, "--encoder", "--name", "cora").stdout.splitlines()[:3] == [
+        "one/lesson-cora-cpu-s4.json", "one/encoder.json", "one/encoder.safetensors"]
+    assert (base / "one" / "encoder.safetensors").read_bytes() == b"weights"
+    assert records.shipped("one") == [records.read(folder / "record.json")] * 2
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"status": "failed"}, "not a finished run"), ({"trained_with": "reference"}, "own code"),
+    ({"schema": 0}, "not a finished run"), ({}, "no encoder of at most 3 bytes"),
+])
+def test_what_is_refused_is_named_and_the_others_are_kept(
+        kept, book, tmp_path, monkeypatch, changes, says):
+    monkeypatch.setattr(keeping, "LARGEST", 3)
+    folder = kept(**changes)
+    other = tmp_path / "there" / "runs" / "two" / "id"
+    shutil.copytree(folder, other)
+    records.write(other, record(0, chapter="two"))
+    (other / "encoder.safetensors").write_bytes(b"w")
+    done = keep(folder, other, "--encoder")
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert [path.parent.name for path in records.shipped_files()] == ["two"]
+
+
+def test_outside_a_checkout_nothing_is_kept(kept, tmp_path, monkeypatch):
+    folder = kept()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no checkout"):
+        list(keeping.keep(folder))
 
 
 def test_the_books_ledger_has_lost_no_line():
@@ -201,13 +243,11 @@ def test_the_books_ledger_has_lost_no_line():
 
 
 def test_the_books_ledger_is_up_to_date():
-    """Else: python scripts/keep.py"""
-    folder = ROOT / "data" / "records"
-    lines, wrong = ledger.read(folder / ledger.NAME)
+    """Else: sslbook nb keep"""
+    lines, wrong = ledger.read(ROOT / "data" / "records" / ledger.NAME)
     assert wrong == []
-    found = [records.read(path) for path in sorted(folder.glob("*.json"))]
     newest = {ledger._series(line): ledger._said(line) for line in lines}
-    now = [ledger._plain(row) for row in report.ledger(found)]
+    now = [ledger._plain(row) for row in report.ledger(records.shipped())]
     assert now
     said = {ledger._series(row): ledger._said(row) for row in now if row["n"]}
     assert {key: row for key, row in said.items() if newest.get(key) != row} == {}

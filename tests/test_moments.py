@@ -149,6 +149,6 @@ def test_a_clock_that_goes_backwards_loses_nothing(book, monkeypatch):
     first, second = (tiny_book.here(PRESET="check", SEED=s)["run"].folder for s in (1, 2))
     assert first != second
     found = [(folder.name, record["seed"], record["status"])
-             for folder, record in records.of_runs(paths.runs())]
+             for folder, record in records.iter_runs(paths.runs())]
     assert found == [(second.name, 2, "finished"), (first.name, 1, "finished")]
-    assert all(record["seconds"]["wall"] >= 0 for _, record in records.of_runs(paths.runs()))
+    assert all(record["seconds"]["wall"] >= 0 for _, record in records.iter_runs(paths.runs()))

@@ -20,7 +20,7 @@ def long_run(**parameters):
 
 
 def test_a_long_run_stands_beside_published_figures():
-    rows = published.beside(long_run())
+    rows = published.matching_figures(long_run())
     assert [(row["measure"], row["published"], round(row["gap"], 1)) for row in rows] == [
         ("knn200", 0.842, -4.2), ("knn200", 0.819, -1.9), ("linear", 0.921, -2.1)]
     assert all(row["url"].startswith("https://") and row["about"] for row in rows)
@@ -31,15 +31,14 @@ def test_a_long_run_stands_beside_published_figures():
     {"max_steps": 2}, {"net": "resnet8"}, {"minutes": 5.0}, {"epochs": "many"}, {"dataset": ["a"]},
 ])
 def test_a_smaller_run_or_one_on_other_data_does_not(parameters):
-    assert published.beside(long_run(**parameters)) == []
-    assert published.beside({**long_run(), "status": "running"}) == []
+    assert published.matching_figures(long_run(**parameters)) == []
+    assert published.matching_figures({**long_run(), "status": "running"}) == []
 
 
 def test_published_figures_name_rows_and_measures_of_the_book():
     """A figure that no record can have would never be shown."""
     measured = {(r["chapter"], row, key) for r in records.shipped()
                 for row, found in r["scores"].items() for key in found}
-    measured.add(("supervised", "supervised", "linear"))  # of campaign/baselines.py
     for figure in published.read(paths.records())["figures"]:
         assert (figure["chapter"], figure["row"], figure["measure"]) in measured
         assert figure["source"] in published.read(paths.records())["sources"]
@@ -48,11 +47,12 @@ def test_published_figures_name_rows_and_measures_of_the_book():
 
 def test_a_chapter_shows_yours_ours_and_theirs(capsys):
     ours = {**long_run(), "device": {"name": "A GPU"}, "started": "2026-01-02T00:00:00+00:00"}
-    show_comparison({"knn200": 0.5, "linear": 0.6}, ours, "Barlow Twins", published.beside(ours))
+    theirs = published.matching_figures(ours)
+    show_comparison({"knn200": 0.5, "linear": 0.6}, ours, "Barlow Twins", theirs)
     said = " ".join(capsys.readouterr().out.split())
     assert "ours: full, A GPU, 2026-01-02, 1" in said, "preset, device, date and commit"
     assert "knn200 50.0 80.0" in said
     assert "batch 128 knn200 84.2 -4.2" in said
     assert "Acc@1 linear 92.1 -2.1" in said
-    show_comparison({"knn200": 0.5}, ours, "another row", published.beside(ours))
+    show_comparison({"knn200": 0.5}, ours, "another row", theirs)
     assert "lightly" not in capsys.readouterr().out

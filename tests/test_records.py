@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import sslbook
 from sslbook import cli, paths
-from sslbook.judging import control_records, records
+from sslbook.judging import control_records, records, schema
 
 
 def put(folder: Path, text: str | bytes) -> Path:
@@ -82,7 +82,7 @@ def test_damaged_records_are_counted_by_runs_and_skipped_by_report():
     listed = json.loads(CliRunner().invoke(cli.app, ["runs", "--json"]).stdout)
     words = [row["status"] for row in listed]
     assert words == ["damaged record"] * len(NOT_RECORDS) + ["finished", "crashed"]
-    assert len(list(records.of_runs(paths.runs()))) == len(words)
+    assert len(list(records.iter_runs(paths.runs()))) == len(words)
     shown = CliRunner().invoke(cli.app, ["report", "--json"])
     assert shown.exit_code == 0
     seeds = [row["n"] for row in json.loads(shown.stdout)["ledger"] if row["chapter"] == "one"]
@@ -93,7 +93,8 @@ def test_damaged_records_are_counted_by_runs_and_skipped_by_report():
 
 SCHEMA = Path(records.__file__).with_name("record.schema.json")
 VALIDATOR = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-SHIPPED = sorted((Path(__file__).parent.parent / "data" / "records").glob("*.json"))
+BOOK = Path(__file__).parent.parent / "data" / "records"
+SHIPPED = records.shipped_files()
 
 
 def test_the_schema_is_one_and_says_what_each_key_is():
@@ -104,10 +105,35 @@ def test_the_schema_is_one_and_says_what_each_key_is():
         assert about.get("description") or kinds, key
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_records_keep_the_schema(path):
-    VALIDATOR.validate(json.loads(path.read_text(encoding="utf-8")))
+def test_the_types_name_the_keys_of_the_schema():
+    """What a type says and what the published schema says are one list, for records and parts."""
+    def agree(kind, about):
+        assert set(kind.__annotations__) == set(about["properties"]), kind
+        assert kind.__required_keys__ == set(about["required"]), kind
+
+    parts, named = VALIDATOR.schema["properties"], VALIDATOR.schema["definitions"]
+    agree(schema.Record, VALIDATOR.schema)
+    agree(schema.Device, parts["device"])
+    agree(schema.Measured, parts["claims"]["additionalProperties"])
+    agree(schema.StoredClaim, named["claim"])
+    agree(schema.StoredRule, named["rule"])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_shipped_records_keep_the_schema_and_lie_where_they_belong(path):
+    found = json.loads(path.read_text(encoding="utf-8"))
+    VALIDATOR.validate(found)
     assert records.examine(path)[1] == ""
+    assert found["chapter"] == path.parent.name
+    assert path.name.startswith(f"{found['preset']}-")
+    assert path.name.endswith(f"-{found['device']['kind']}-s{found['seed']}.json")
+
+
+def test_what_lies_among_the_records_is_a_record_or_known_not_to_be():
+    """A record under a wrong name would be passed over in silence."""
+    left = {path.relative_to(BOOK) for path in BOOK.rglob("*.json") if path not in SHIPPED}
+    assert {path for path in left if path.name != "encoder.json"
+            and path.parts[0] not in ("controls", "bench")} == set()
 
 
 def test_a_fresh_record_keeps_the_schema_and_names_no_other_keys(book):
@@ -152,7 +178,7 @@ def test_keys_of_a_later_version_are_allowed(tmp_path):
 def test_runs_come_oldest_first_over_all_chapters(tmp_path):
     for chapter, name in (("b", "2026-1"), ("a", "2026-2"), ("b", "2026-3")):
         put(tmp_path / chapter / name, json.dumps(record()))
-    assert [f.name for f, _ in records.of_runs(tmp_path)] == ["2026-1", "2026-2", "2026-3"]
+    assert [f.name for f, _ in records.iter_runs(tmp_path)] == ["2026-1", "2026-2", "2026-3"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +193,7 @@ def test_runs_come_oldest_first_over_all_chapters(tmp_path):
     ],
 )
 def test_of_the_readers_data_only_the_name_is_kept(dataset, kept):
-    assert records.plain({"dataset": dataset, "b": (1, 2)}) == {"b": [1, 2], "dataset": kept}
+    assert records.to_json({"dataset": dataset, "b": (1, 2)}) == {"b": [1, 2], "dataset": kept}
 
 
 def test_a_record_holds_no_path_user_or_host(book, tmp_path, monkeypatch):
@@ -207,21 +233,81 @@ def test_a_record_says_what_it_must(book):
     assert stored["claims"]["a"]["value"] == 2
 
 
-def test_reference_records_are_read_from_the_book(book, tmp_path):
-    shipped = book / "data" / "records"
-    shipped.mkdir(parents=True)
-    made = {"a": record(0, preset="lesson", started="2026-01-01"),
-            "b": record(0, preset="lesson", started="2026-02-01"),
-            "c": record(0, preset="smoke", started="2026-03-01")}
-    for name, content in made.items():
-        content["seconds"]["wall"] = 300.0
-        (shipped / f"{name}.json").write_text(json.dumps(content))
-    (shipped / "d.json").write_text("{")
-    assert len(records.shipped()) == 3
+@pytest.fixture
+def shelf(book):
+    """A book's records: name of a file -> content, written by calling it."""
+    def put_(name, content):
+        path = book / "data" / "records" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+    made = {"a": ("lesson", "2026-01-01"), "b": ("lesson", "2026-02-01"),
+            "c": ("smoke", "2026-03-01")}
+    for name, (preset, started) in made.items():
+        put_(f"one/{preset}-{name}-cpu-s0.json", record(
+            0, preset=preset, started=started, seconds__wall=300.0, parameters__dataset="shapes"))
+    put_("one/smoke-d-cpu-s0.json", "{")
+    put_("two/check-cuda-s12.json", record(12, chapter="two", preset="check"))
+    for name in ("one/encoder.json", "controls/0c97.json", "bench/cuda.json", "flat-cpu-s0.json"):
+        put_(name, record(9))
+    return put_
+
+
+def test_reference_records_are_read_from_the_book(shelf):
+    assert len(records.shipped()) == 4
+    assert [len(records.shipped(name)) for name in ("one", "two", "three", "/")] == [3, 1, 0, 0]
     assert records.reference("one")["started"] == "2026-02-01"
     assert records.reference("two") is None
-    assert records.expected_minutes("one", "lesson", "cpu") == "about 5 minutes"
-    assert "not measured" in records.expected_minutes("one", "lesson", "cuda")
+
+
+@pytest.mark.parametrize(("told", "says"), [
+    (("one", "lesson", "cpu", "shapes"), "about 5 minutes"),
+    (("one", "lesson", "cpu", ""), "about 5 minutes"),
+    (("one", "lesson", "cuda", "shapes"), "time not measured yet"),
+    (("one", "lesson", "cpu", "cifar10"), "time not measured yet"),
+    (("one", "check", "cpu", "shapes"), "time not measured yet"),
+    (("two", "lesson", "cpu", "shapes"), "time not measured yet"),
+])
+def test_a_time_is_that_of_runs_on_the_same_data(shelf, told, says):
+    assert records.expected_minutes(*told) == says
+
+
+def test_the_latest_record_of_the_same_data_is_own_or_shipped(shelf):
+    def latest(dataset):
+        found = records.latest_record("one", "smoke", "cpu", dataset)
+        return found and found["started"]
+
+    mine = {"shapes": "2026-04-01", "pack:a.npz": "2026-05-01", "cifar10": "2026-02-01"}
+    for dataset, started in mine.items():
+        assert latest(dataset) == ("2026-03-01" if dataset == "shapes" else None)
+        put(paths.runs() / "one" / started, json.dumps(record(
+            preset="smoke", started=started, parameters__dataset=dataset)))
+    put(paths.runs() / "two" / "id", json.dumps(record(preset="smoke", started="2027")))
+    assert {name: latest(name) for name in mine} == mine
+    assert latest("pack:/anywhere/a.npz") == "2026-05-01", "a record holds the name alone"
+
+
+def test_a_file_is_read_again_only_when_it_changed(shelf, monkeypatch):
+    read, seen = records.read, []
+    monkeypatch.setattr(records, "read", lambda path: (seen.append(path.name), read(path))[1])
+    for _ in range(3):
+        assert len(records.shipped("one")) == 3
+    assert sorted(seen) == [path.name for path in records.shipped_files("one")]
+    shelf("one/lesson-a-cpu-s0.json", record(7, preset="lesson", parameters__more=1))
+    assert [one["seed"] for one in records.shipped("one")] == [7, 0, 0]
+    assert len(seen) == 5
+
+
+def test_a_run_reads_the_records_of_its_chapter_once(shelf, monkeypatch):
+    read, seen = records.read, []
+    monkeypatch.setattr(records, "read", lambda path: (seen.append(path), read(path))[1])
+    shelf("tiny/check-cpu-s1.json", record(1, chapter="tiny", preset="check"))
+    put(paths.runs() / "one" / "id", json.dumps(record()))
+    run = tiny_book.here(PRESET="check")["run"]
+    run.scores.show("tiny")
+    run.show_verdicts()
+    names = [path.name for path in seen if path.parent != run.folder]
+    assert names == ["check-cpu-s1.json"]
 
 
 # -- controls --------------------------------------------------------------------------------

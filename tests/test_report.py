@@ -203,8 +203,9 @@ def test_no_cell_is_a_formula(tmp_path, text):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such folder names")
 def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_, tmp_path):  # noqa: F811
-    put(book / "data" / "records", FOUND[0], "one.json")
-    put(book / "data" / "records", "{", "two.json")
+    put(book / "data" / "records" / "one", FOUND[0], "lesson-cpu-s0.json")
+    put(book / "data" / "records" / "two", "{", "smoke-cpu-s0.json")
+    put(book / "data" / "records" / "two", {"net": {}}, "encoder.json")
     put(paths.runs() / "one" / "id1", FOUND[1])
     put(paths.runs() / "one" / "id2", {**FOUND[2], "schema": 2})
     put(paths.runs() / "one" / "id3\n\x1b[31m", {**FOUND[2], "claims": {"a": 3}})
@@ -213,13 +214,14 @@ def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_
     found = sslbook_("report", "--html", html, "--csv", name)
     assert found.code == 0
     assert found.out == "Written: table-claims.csv, table-scores.csv, page.html\n"
-    starts = ["two.json (", "one/id2/record.json (", "one/id3 ?[31m/record.json ("]
+    starts = ["two/smoke-cpu-s0.json (", "one/id2/record.json (", "one/id3 ?[31m/record.json ("]
     assert len(found.lines) == 4
     for line, start in zip(found.lines, starts, strict=False):
         assert line.startswith("skipped, no record of this book: " + start)
     assert found.lines[3] == "skipped, no line of a ledger: runs/ledger.jsonl, line 1"
     assert "2 records" in Page(html.read_text(encoding="utf-8")).text
     assert len(read(tmp_path / "table-scores.csv")) == 2 * 4
+    assert sslbook_("report", "two").lines == [found.lines[0], found.lines[3]]
     quiet = sslbook_("report", "--json")
     assert quiet.lines == found.lines
     assert set(json.loads(quiet.out)) == {

@@ -20,7 +20,7 @@ from sslbook.errors import UserError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="The workbook of self-supervised learning, from the command line.")
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: fetch ahead, pack a folder.")
-nb_app = typer.Typer(no_args_is_help=True, help="Notebooks: make fit to commit, check.")
+nb_app = typer.Typer(no_args_is_help=True, help="Notebooks and their records: write, check, keep.")
 app.command()(run)
 app.command()(sweep)
 app.add_typer(runs.app, name="runs")
@@ -157,6 +157,28 @@ def nb_check(notebooks: list[Path]) -> None:
     problems = [f"{path.name}: {p}" for path in notebooks for p in contract.check(path)]
     typer.echo("\n".join(problems) or "no problems")
     raise typer.Exit(4 if problems else 0)
+
+
+@nb_app.command("keep")
+def nb_keep(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of finished runs.")] = None,
+    encoder: Annotated[bool, typer.Option("--encoder", help="Ship the encoder as well.")] = False,
+    name: Annotated[str, typer.Option(
+        metavar="DATA", help="A data set to name in the file: not the preset's own.")] = "",
+) -> None:
+    """Keep finished runs as reference records, and write what they change into the ledger."""
+    from sslbook.nbtools import keep
+
+    refused = 0
+    for folder in runs or []:
+        try:
+            for path in keep.keep(folder, name, encoder):
+                typer.echo(f"{path.parent.name}/{path.name}")
+        except UserError as error:
+            typer.echo(str(error), err=True)
+            refused = error.exit_code
+    typer.echo(f"ledger.jsonl: {keep.update_ledger()} new lines")
+    raise typer.Exit(refused)
 
 
 @nb_app.command("compare")

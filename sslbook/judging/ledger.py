@@ -16,6 +16,7 @@ from typing import Any
 
 from sslbook import files
 from sslbook.judging import control_records, records
+from sslbook.judging.schema import Record, StoredRule
 
 NAME = "ledger.jsonl"
 # What a line of the file holds, and of which kinds.
@@ -29,26 +30,26 @@ _PLACE = ("chapter", "claim", "preset", "data")
 Row = dict[str, Any]
 
 
-def rows(found: Iterable[dict[str, Any]]) -> list[Row]:
+def rows(found: Iterable[Record]) -> list[Row]:
     """One row per claim and pool of finished records that differ in the seed alone.
 
     chapter, claim, text, measures, rule, preset, data, device: of the newest record of the pool;
     verdict, n, mean, low, high: of the pool (nan where not measured); tried: configurations;
     settings: 8 hex digits of all parameters but the seed; version, commit, measured (ISO 8601).
     """
-    pools: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    pools: dict[str, list[Record]] = defaultdict(list)
     for record in found:
-        if counts(record):
+        if is_countable(record):
             pools[records.pool_key(record)].append(record)
-    return [row for pool in pools.values() for row in of_pool(records.pooled(pool[-1], pool))]
+    return [row for pool in pools.values() for row in pool_rows(records.pooled(pool[-1], pool))]
 
 
-def counts(record: dict[str, Any]) -> bool:
+def is_countable(record: Record) -> bool:
     """True for a finished run that trained with the notebook's own code."""
     return record["status"] == "finished" and record.get("trained_with") == "notebook"
 
 
-def of_pool(pool: list[dict[str, Any]]) -> list[Row]:
+def pool_rows(pool: list[Record]) -> list[Row]:
     """The rows of one pool, as `records.pooled` returns it; the last record's rules decide."""
     last = pool[-1]
     about = {
@@ -66,17 +67,17 @@ def of_pool(pool: list[dict[str, Any]]) -> list[Row]:
             "bound": claim["rule"]["bound"], "verdict": str(verdict), "n": verdict.n,
             "mean": verdict.mean, "low": verdict.low, "high": verdict.high, **about,
         }
-        found.append(clean(row))
+        found.append(printable_row(row))
     return found
 
 
-def data_name(record: dict[str, Any]) -> str:
+def data_name(record: Record) -> str:
     """The training data and how many samples of them, as in shapes/2000."""
     train = record["data"].get("train", {})
     return f"{train.get('name', '?')}/{train.get('count', '?')}"
 
 
-def clean(row: Row) -> Row:
+def printable_row(row: Row) -> Row:
     """A row whose texts can be printed anywhere."""
     return {k: records.printable(v) if isinstance(v, str) else v for k, v in row.items()}
 
@@ -114,7 +115,7 @@ def read(path: Path) -> tuple[list[Row], list[int]]:
         except (ValueError, RecursionError, KeyError, TypeError):
             fits = False
         if fits:
-            found.append(clean(row))
+            found.append(printable_row(row))
         else:
             wrong.append(number)
     return found, wrong
@@ -164,11 +165,11 @@ def _six(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def _settings(record: dict[str, Any]) -> str:
+def _settings(record: Record) -> str:
     """8 hex digits that tell two settings of one chapter apart."""
     told = {k: v for k, v in record["parameters"].items() if k != "seed"}
     return control_records.key_of(told)[:8]
 
 
-def _rule(rule: dict[str, Any]) -> str:
+def _rule(rule: StoredRule) -> str:
     return f"{rule['op']} {rule['bound']:g}" + (" over seeds" if rule["seeds"] else "")

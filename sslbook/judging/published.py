@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbook import paths
+from sslbook.judging.schema import Record
 
 
 @functools.cache
@@ -18,7 +19,7 @@ def read(folder: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def beside(record: dict[str, Any]) -> list[dict[str, Any]]:
+def matching_figures(record: Record) -> list[dict[str, Any]]:
     """The published figures that a finished run can be held against.
 
     Chapter, row, measure and data set agree (a JPEG copy counts as what it is a copy of), all
@@ -43,7 +44,7 @@ def beside(record: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _fits(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def _fits(record: Record, wanted: dict[str, Any]) -> bool:
     """True where net and length of a finished run are as wanted, on all images."""
     given = record["parameters"]
     cut = given.get("max_steps") or given.get("images") or given.get("minutes")

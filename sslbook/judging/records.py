@@ -10,20 +10,24 @@ import functools
 import hashlib
 import json
 import platform
+import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from sslbook import __version__, files, paths
 from sslbook.judging.claims import Claim, Verdict, decide
+from sslbook.judging.schema import SCHEMA as SCHEMA
+from sslbook.judging.schema import Record, StoredClaim, parse
 
-SCHEMA = 1
 _LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
 # What decides a result; pictures, the command line and the contract do not.
 _DECIDES = ("streams.py", "nets", "heads.py", "datasets", "views", "masks", "methods",
             "judging", "training")
+# The name of a shipped record; beside them lie encoders, controls and times of the bench.
+_SHIPPED = re.compile(r".+-(cpu|cuda|mps)-s\d+\.json")
 
 
 @functools.cache
@@ -61,46 +65,20 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write(folder: Path, record: dict[str, Any]) -> None:
+def write(folder: Path, record: Record) -> None:
     """Write a record into a run's folder, whole or not at all."""
     files.write_json(folder / "record.json", record)
 
 
-@functools.cache
-def _check() -> Callable[[Any], Any]:
-    """The published schema as a function that raises ValueError; a millisecond a record.
-
-    Without fastjsonschema, on a machine that only trains, no more than the keys are looked at.
-    """
-    text = Path(__file__).with_name("record.schema.json").read_text(encoding="utf-8")
-    schema = json.loads(text)
-    try:
-        import fastjsonschema
-    except ImportError:
-        return lambda record: _has_keys(record, schema["required"])
-    return fastjsonschema.compile(schema, use_default=False)
-
-
-def _has_keys(record: Any, keys: list[str]) -> None:
-    if missing := [key for key in keys if not isinstance(record, dict) or key not in record]:
-        raise ValueError(f"a record has {missing[0]!r}")
-
-
-def _strict(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
-
-
-def examine(path: Path) -> tuple[dict[str, Any] | None, str]:
+def examine(path: Path) -> tuple[Record | None, str]:
     """(record, "") of a file, or (None, why it is none): damaged, foreign, another schema."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_strict)
-        _check()(record)
+        return parse(path.read_text(encoding="utf-8")), ""
     except (OSError, ValueError, RecursionError) as error:
         return None, printable(getattr(error, "strerror", None) or str(error))[:120]
-    return record, ""
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> Record | None:
     """One record, or None when the file is not one (damaged, foreign, another schema)."""
     return examine(path)[0]
 
@@ -114,32 +92,58 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
-def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+def to_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a record holds them: JSON values, and of the reader's own data the name alone."""
     found = json.loads(json.dumps(dict(sorted(settings.items()))))
-    kind, colon, place = str(found.get("dataset", "")).partition(":")
-    if colon:
-        found["dataset"] = f"{kind}:{PureWindowsPath(place).name}"  # it knows both slashes
+    if isinstance(found.get("dataset"), str):
+        found["dataset"] = dataset_label(found["dataset"])
     return found
 
 
-def shipped() -> list[dict[str, Any]]:
-    """The reference records that come with the book."""
-    return [r for path in sorted(paths.records().glob("*.json")) if (r := read(path))]
+def dataset_label(dataset: str) -> str:
+    """A data set's name as a record holds it: folder:photos of folder:~/pictures/photos."""
+    kind, colon, place = dataset.partition(":")
+    return f"{kind}:{PureWindowsPath(place).name}" if colon else dataset  # it knows both slashes
 
 
-def files_of_runs(folder: Path) -> list[Path]:
-    """The records' files of all runs under `folder`, oldest first."""
-    return sorted(folder.glob("*/*/record.json"), key=lambda p: p.parent.name)
+def shipped_files(chapter: str = "") -> list[Path]:
+    """The files of the book's reference records, of one chapter or ("") all."""
+    found = (paths.records() / chapter).glob("*.json" if chapter else "*/*.json")
+    return sorted(path for path in found if _SHIPPED.fullmatch(path.name))
 
 
-def of_runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
-    """(run folder, record or None) of all runs under `folder`, oldest first."""
-    for path in files_of_runs(folder):
-        yield path.parent, read(path)
+def shipped(chapter: str = "") -> list[Record]:
+    """The book's reference records, of one chapter or all; they are shared, not to be changed."""
+    return [record for path in shipped_files(chapter) if (record := _read_once(path))]
 
 
-def pool_key(record: dict[str, Any]) -> str:
+def run_files(folder: Path, chapter: str = "") -> list[Path]:
+    """The records' files of the runs under `folder`, of one chapter or all, oldest first."""
+    found = (folder / chapter).glob("*/record.json" if chapter else "*/*/record.json")
+    return sorted(found, key=lambda path: path.parent.name)
+
+
+def iter_runs(folder: Path, chapter: str = "") -> Iterator[tuple[Path, Record | None]]:
+    """(run folder, record or None) of those runs; records are shared, not to be changed."""
+    for path in run_files(folder, chapter):
+        yield path.parent, _read_once(path)
+
+
+def _read_once(path: Path) -> Record | None:
+    """What `read` finds; a file that has not changed since is not read again."""
+    try:
+        about = path.stat()
+    except OSError:  # gone since it was listed
+        return None
+    return _read_version(path, about.st_ino, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_version(path: Path, *_version: int) -> Record | None:
+    return read(path)
+
+
+def pool_key(record: Record) -> str:
     """Records with equal keys differ in the seed alone, so a verdict may pool them.
 
     Equal code is an equal minor version (0.1 of 0.1.3): a change that moves results raises it. The
@@ -157,7 +161,7 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def pooled(record: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def pooled(record: Record, others: Iterable[Record]) -> list[Record]:
     """Those of `others` that may be pooled with `record`, one per seed, newest wins; it is last."""
     key, by_seed = pool_key(record), {}
     for other in others:
@@ -167,7 +171,7 @@ def pooled(record: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[dic
     return [*(by_seed[seed] for seed in sorted(by_seed)), record]
 
 
-def verdicts(pool: list[dict[str, Any]]) -> dict[str, Verdict]:
+def verdicts(pool: list[Record]) -> dict[str, Verdict]:
     """The verdict on each claim of the last record of a pool (they differ in the seed alone).
 
     A value counts only where it was measured under the very same rule.
@@ -184,7 +188,7 @@ def verdicts(pool: list[dict[str, Any]]) -> dict[str, Verdict]:
     return found
 
 
-def _decides(claim: dict[str, Any]) -> tuple[Any, ...]:
+def _decides(claim: StoredClaim) -> tuple[Any, ...]:
     """What must not change between the runs that a verdict pools; wording and presets may."""
     return claim["measures"], claim["rule"], claim.get("precondition")
 
@@ -193,35 +197,47 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def expected_minutes(chapter: str, preset: str, device: str) -> str:
-    """What shipped records say a run takes on this kind of device, else "not measured"."""
-    times = [took(r) for r in shipped()
-             if (r["chapter"], r["preset"], r["device"]["kind"]) == (chapter, preset, device)]
-    if not times:
+def alike(found: Iterable[Record], preset: str, device: str, dataset: str) -> list[Record]:
+    """The finished runs among `found` of a preset, a kind of device and a data set.
+
+    dataset: as `datasets.load` takes it. "" takes any: the chapter names none, it makes its own.
+    """
+    label = dataset_label(dataset)
+    return [r for r in found if (r["status"], r["preset"], r["device"]["kind"])
+            == ("finished", preset, device) and label in ("", r["parameters"].get("dataset", ""))]
+
+
+def typical_seconds(found: Iterable[Record]) -> float | None:
+    """The median time of runs; None where there is none."""
+    times = sorted(map(run_seconds, found))
+    return times[len(times) // 2] if times else None
+
+
+def expected_minutes(chapter: str, preset: str, device: str, dataset: str) -> str:
+    """What shipped records say such a run takes (see `alike`), else "time not measured yet"."""
+    seconds = typical_seconds(alike(shipped(chapter), preset, device, dataset))
+    if seconds is None:
         return "time not measured yet"
-    seconds = sorted(times)[len(times) // 2]
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
 
 
-def took(record: Mapping[str, Any]) -> float:
+def run_seconds(record: Record) -> float:
     """Seconds of a run where nothing else runs: on a CPU those it used, where they are fewer."""
     seconds = record["seconds"]
     alone = record["device"]["kind"] == "cpu" and "cpu" in seconds
     return min(seconds["wall"], seconds["cpu"]) if alone else seconds["wall"]
 
 
-def like(chapter: str, preset: str, device: str) -> dict[str, Any] | None:
-    """The newest finished record of this chapter, preset and kind of device, own or shipped."""
-    found = [*shipped(), *(r for _, r in of_runs(paths.runs()) if r)]
-    wanted = (chapter, preset, device, "finished")
-    same = [r for r in found if (r["chapter"], r["preset"], r["device"].get("kind"), r["status"])
-            == wanted]
-    return max(same, key=lambda r: r["started"], default=None)
+def latest_record(chapter: str, preset: str, device: str, dataset: str) -> Record | None:
+    """The newest finished record of such a run (see `alike`), own or shipped."""
+    mine = [r for _, r in iter_runs(paths.runs(), chapter) if r]
+    found = alike([*shipped(chapter), *mine], preset, device, dataset)
+    return max(found, key=lambda r: r["started"], default=None)
 
 
-def reference(chapter: str) -> dict[str, Any] | None:
+def reference(chapter: str) -> Record | None:
     """The shipped record that a learner's run is compared with: the longest training, newest."""
     order = {"full": 2, "lesson": 1}
-    found = [r for r in shipped() if r["chapter"] == chapter and r["preset"] in order]
+    found = [r for r in shipped(chapter) if r["preset"] in order]
     return max(found, default=None, key=lambda r: (
         order[r["preset"]], r["parameters"].get("epochs", 0), r["started"]))

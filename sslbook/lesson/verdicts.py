@@ -28,7 +28,7 @@ def show_comparison(
     """Yours beside the reference record of this book, and that beside what others published.
 
     yours: measure -> accuracy in 0-1. ours: the reference record, or None where there is none.
-    peers: published figures beside that record (`judging.published.beside`).
+    peers: published figures beside that record (`judging.published.matching_figures`).
     """
     if ours is None:
         print("No reference record of a longer run is shipped with this version of the book.")

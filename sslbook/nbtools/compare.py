@@ -63,7 +63,7 @@ def write(book: Sequence[Chapter]) -> list[Path]:
 
 def _reads_images(chapter: Chapter) -> bool:
     """True where the book ships an encoder of images of this chapter."""
-    folder = paths.records() / "encoders" / chapter.name
+    folder = paths.records() / chapter.name
     if not (folder / "encoder.json").is_file():
         return False
     return "resnet" in (folder / "encoder.json").read_text(encoding="utf-8")

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError
+from sslbook.nbtools import presets
 from sslbook.nbtools.toc import Chapter, chapters
 
 START, END = "<!-- chapters:start -->", "<!-- chapters:end -->"
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
-def chapter_table(listed: Sequence[Chapter], records: Iterable[Mapping[str, Any]] = ()) -> str:
+def chapter_table(listed: Sequence[Chapter]) -> str:
     """The table as markdown, without markers.
 
-    records: finished runs; where a chapter has some of preset smoke on a CPU, its median time
-    stands in its column, else "not measured".
+    Where a chapter has reference records of preset smoke on a CPU and on the data set that this
+    preset names, their median time stands in its column, else "not measured".
     """
     head = ("chapter", "idea", "paper", "form", "smoke on a CPU", "Colab")
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    records = list(records)
     for chapter in listed:
         cells = (
             f"[{chapter.title}]({chapter.inside})",
             chapter.idea,
             f"[paper]({chapter.paper})" if chapter.paper else "",
             chapter.form,
-            _seconds(chapter, records),
+            _seconds(chapter),
             f"[![Open in Colab]({_BADGE})]({chapter.colab})",
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
 
 
-def _seconds(chapter: Chapter, records: Iterable[Mapping[str, Any]]) -> str:
-    from sslbook.judging.records import took
+def _seconds(chapter: Chapter) -> str:
+    from sslbook.judging import records
 
-    wanted = (chapter.name, "smoke", "finished", "cpu")
-    times = sorted(
-        took(record)
-        for record in records
-        if wanted
-        == (record["chapter"], record["preset"], record["status"], record["device"]["kind"])
-    )
-    return f"{times[len(times) // 2]:.0f} s" if times else "not measured"
+    found = records.shipped(chapter.name)
+    dataset = presets.read(chapter.path).get("smoke", {}).get("dataset", "") if found else ""
+    seconds = records.typical_seconds(records.alike(found, "smoke", "cpu", dataset))
+    return "not measured" if seconds is None else f"{seconds:.0f} s"
 
 
 def spliced(text: str, table: str) -> str:
@@ -64,11 +59,9 @@ def spliced(text: str, table: str) -> str:
 
 def current(readme: Path | None = None) -> tuple[str, str]:
     """(the README as it is, the README as it should be)."""
-    from sslbook.judging import records
-
     readme = readme or paths.notebooks().parent / "README.md"
     text = readme.read_text(encoding="utf-8")
-    return text, spliced(text, chapter_table(chapters(), records.shipped()))
+    return text, spliced(text, chapter_table(chapters()))
 
 
 if __name__ == "__main__":

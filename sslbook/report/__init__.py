@@ -15,18 +15,18 @@ _BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
 Row = dict[str, Any]
 
 
-def collect(chapter: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+def collect(chapter: str = "") -> tuple[list[records.Record], list[str]]:
     """(all records: the shipped ones, then this machine's; a line for each file that is none).
 
     chapter: of this chapter alone; "" for all.
     """
     found, skipped = [], []
-    for path in [*sorted(paths.records().glob("*.json")), *records.files_of_runs(paths.runs())]:
+    for path in records.shipped_files(chapter) + records.run_files(paths.runs(), chapter):
         record, why = records.examine(path)
         if record is not None:
-            found += [record] if chapter in ("", record["chapter"]) else []
+            found.append(record)
         else:
-            name = "/".join(path.parts[-3:] if path.name == "record.json" else path.parts[-1:])
+            name = "/".join(path.parts[-3 if path.name == "record.json" else -2:])
             skipped.append(f"skipped, no record of this book: {records.printable(name)} ({why})")
     return found, skipped
 
@@ -71,7 +71,7 @@ def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
         for row, measures in record["scores"].items() if record["status"] == "finished" else ():
             measured = {records.printable(k): float(v) for k, v in measures.items()
                         if v is not None and k not in about}
-            rows.append({**ledgers.clean({**about, "row": row}), **measured})
+            rows.append({**ledgers.printable_row({**about, "row": row}), **measured})
     return rows
 
 

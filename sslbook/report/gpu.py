@@ -35,7 +35,7 @@ def runs(found: Iterable[dict[str, Any]]) -> list[Row]:
     for record in found:
         main, given = record.get("trainings", {}).get("pretrain", {}), record["parameters"]
         watched = [row["knn"] for row in main.get("rows", ()) if "knn" in row]
-        rows.append(ledger.clean({
+        rows.append(ledger.printable_row({
             "chapter": record["chapter"], "preset": record["preset"], "seed": record["seed"],
             "data": ledger.data_name(record), "epochs": given.get("epochs"),
             "batch_size": given.get("batch_size"),
@@ -54,10 +54,10 @@ def runs(found: Iterable[dict[str, Any]]) -> list[Row]:
 def gaps(found: Iterable[dict[str, Any]]) -> list[Row]:
     """One row per published figure and kind of run: the mean of ours over seeds beside theirs.
 
-    Keys as of `published.beside`, but `n` (runs) for seed.
+    Keys as of `published.matching_figures`, but `n` (runs) for seed.
     """
     same: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in (row for record in found for row in published.beside(record)):
+    for row in (row for record in found for row in published.matching_figures(record)):
         same[tuple(row[key] for key in ("chapter", "measure", "url", "about", "ran"))].append(row)
     return [{**rows[0], "n": len(rows), "ours": mean(row["ours"] for row in rows),
              "gap": mean(row["gap"] for row in rows)} for rows in same.values()]

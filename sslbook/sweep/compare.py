@@ -23,7 +23,7 @@ _NUMBERS = ("n", "value", "low", "high")
 Row = dict[str, Any]
 
 
-def measures(record: Mapping[str, Any]) -> dict[str, float]:
+def measures(record: records.Record) -> dict[str, float]:
     """All numbers of a record: "ENCODER MEASURE" of its scores, "claim ID", diagnostics, seconds.
 
     Accuracies are in 0-1. What was not measured is left out.

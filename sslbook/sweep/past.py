@@ -13,7 +13,8 @@ from sslbook import __version__
 from sslbook.judging import records
 from sslbook.lock import held
 
-Found = dict[str, list[tuple[Path, dict[str, Any]]]]
+Runs = list[tuple[Path, records.Record]]  # folders with their records
+Found = dict[str, Runs]
 
 
 def index(base: Path, defaults: Mapping[str, Any]) -> Found:
@@ -39,7 +40,7 @@ def key(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     return json.dumps(told, sort_keys=True)
 
 
-def finished(runs: list[tuple[Path, dict[str, Any]]], dataset: str = "") -> Path | None:
+def finished(runs: Runs, dataset: str = "") -> Path | None:
     """The newest finished one of `runs`, on data that have not changed since."""
     for folder, record in reversed(runs):
         if record["status"] == "finished" and _same_data(record, dataset):
@@ -47,7 +48,7 @@ def finished(runs: list[tuple[Path, dict[str, Any]]], dataset: str = "") -> Path
     return None
 
 
-def unfinished(runs: list[tuple[Path, dict[str, Any]]]) -> Path | None:
+def unfinished(runs: Runs) -> Path | None:
     """The newest one of `runs` that was cut short; one that failed by itself is not."""
     for folder, record in reversed(runs):
         if record["status"] in ("running", "interrupted", "crashed"):
@@ -68,7 +69,7 @@ def _given(folder: Path) -> dict[str, Any] | None:
     return given if isinstance(given, dict) else None
 
 
-def _same_data(record: dict[str, Any], name: str) -> bool:
+def _same_data(record: records.Record, name: str) -> bool:
     """True unless the files behind `name` have changed since the record was written.
 
     A set without a path is the same wherever the version is: its checksums are in the code.

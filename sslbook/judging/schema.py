@@ -1,0 +1,96 @@
+"""What a record holds: its keys with their types, and the published JSON Schema that checks it.
+
+record.schema.json says what each key means; a test holds both lists of keys equal. (Annotations
+are evaluated here, so that the types know which of their keys may be absent.)
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+SCHEMA = 1
+
+
+class StoredRule(TypedDict):
+    """A bound on one number, as a record holds it (`claims.Rule`)."""
+
+    op: str
+    bound: float
+    seeds: bool
+
+
+class StoredClaim(TypedDict):
+    """A claim, as a record holds it (`claims.Claim`)."""
+
+    id: str
+    text: str
+    source: str
+    measures: str
+    rule: StoredRule
+    presets: list[str]
+    precondition: StoredRule | None
+
+
+class Measured(TypedDict):
+    """A claim and the numbers that its rule and its precondition decide on."""
+
+    claim: StoredClaim
+    value: NotRequired[float | None]
+    precondition: NotRequired[float | None]
+
+
+class Device(TypedDict):
+    """Where a run was made. kind: cpu, cuda or mps."""
+
+    kind: str
+    name: NotRequired[str]
+    threads: NotRequired[int]
+    ranks: NotRequired[int]
+    precision: NotRequired[str]
+
+
+class Record(TypedDict):
+    """One run of a chapter."""
+
+    schema: int
+    chapter: str
+    status: str
+    error: NotRequired[str]
+    preset: str
+    seed: int
+    started: str
+    tried: int
+    trained_with: NotRequired[str]
+    parameters: dict[str, Any]
+    code: dict[str, str]
+    data: dict[str, dict[str, Any]]
+    device: Device
+    versions: NotRequired[dict[str, str]]
+    seconds: dict[str, float]
+    memory_mb: NotRequired[float | None]
+    trainings: NotRequired[dict[str, dict[str, Any]]]
+    scores: dict[str, dict[str, float | None]]
+    diagnostics: NotRequired[dict[str, float | None]]
+    claims: dict[str, Measured]
+
+
+def parse(text: str) -> Record:
+    """The record in a text; raises ValueError for what is damaged, foreign or of another schema."""
+    record = json.loads(text, parse_constant=_strict)
+    _validator()(record)
+    return record
+
+
+def _strict(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+@functools.cache
+def _validator() -> Callable[[Any], Any]:
+    """The published schema as a function that raises ValueError; a millisecond a record."""
+    import fastjsonschema
+
+    text = Path(__file__).with_name("record.schema.json").read_text(encoding="utf-8")
+    return fastjsonschema.compile(json.loads(text), use_default=False)
