@@ -201,7 +201,7 @@ def leave(wanted, point, score=0.5, **changes):
 
 
 def statuses(wanted):
-    return [result.status for result in engine.look(wanted)]
+    return [result.status for result in engine.plan_results(wanted)]
 
 
 def test_a_finished_run_is_found_by_its_record(tiny):
@@ -209,7 +209,7 @@ def test_a_finished_run_is_found_by_its_record(tiny):
     assert statuses(tiny) == ["not begun"] * 4
     folder = leave(tiny, first)
     leave(tiny, first, status="failed")
-    found = engine.look(tiny)
+    found = engine.plan_results(tiny)
     assert [result.status for result in found] == [BEFORE] + ["not begun"] * 3
     assert (found[0].run, found[0].code) == (folder.name, 0)
     assert plan_text(tiny, found)[0] == f"TAU=0.1 seed 0: done ({folder.name})"
