@@ -97,9 +97,9 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
         code = _code(results, stop)
         for line in end_text(grid, results, code):
             say(line)
-        from sslbook.sweep import notebook
+        from sslbook.sweep import comparison
 
-        for path in notebook.write(grid, results):
+        for path in comparison.write(grid, results):
             say(f"Written: {path}")
     return code
 
