@@ -7,13 +7,13 @@ PYTHON ?= python3
 run:
 	@$(PYTHON) scripts/make.py run
 
-# What CI runs.
+# What CI runs; ARGUMENTS go to tools/checks.py.
 test:
-	@$(PYTHON) scripts/make.py test
+	@$(PYTHON) scripts/make.py test $(ARGUMENTS)
 
 # The same, and every chapter in preset smoke.
 test-all:
-	@$(PYTHON) scripts/make.py test-all
+	@$(PYTHON) scripts/make.py test-all $(ARGUMENTS)
 
 # Open the book in JupyterLab.
 lab:

@@ -2,7 +2,8 @@
 
 Every step runs even when one before it failed; each is printed with its seconds. The last line
 counts the steps: "5 passed, 0 failed". `--all` runs every chapter in preset smoke and the slow
-tests; `--only lint,unit` runs some steps; `--chapters a,b` narrows the steps that run chapters.
+tests; `--only lint,unit` runs some steps; `--chapters a,b` and `--shard 1/8` narrow the steps that
+run chapters, `--tests tests/headless,tests/cli` narrows the unit tests.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import warm
+
 ROOT = Path(__file__).resolve().parent.parent
 EXEMPLAR = "barlow_twins"
 PYTHON = sys.executable
@@ -28,8 +31,8 @@ PIP = ("-m", "pip", "--quiet")
 STEP_SECONDS = 7200  # a step that takes longer hangs
 # Two workers, one thread each; the cells of one notebook stay on one worker.
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
-NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300",
-         "--nbval-kernel-startup-timeout=180", "--dist", "loadscope"]  # fmt: skip
+NBVAL = ["--nbval-lax", "--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=180",
+         "--dist", "loadscope"]  # fmt: skip
 # Kernels that share a history file can wait for each other's disk when they start.
 KERNEL_CONFIG = "c.HistoryManager.enabled = False\n"
 # The presets and folders of whoever runs the checks must not decide their outcome.
@@ -66,12 +69,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="all chapters in smoke, slow tests")
     parser.add_argument("--only", default=",".join(STEPS), help="steps, with commas between")
     parser.add_argument("--chapters", default="", help="chapters, with commas between")
+    parser.add_argument("--shard", default="1/1", help="I/N: every N-th chapter, from the I-th on")
+    parser.add_argument("--tests", default="tests", help="tests of step unit, with commas between")
     options = parser.parse_args(arguments)
     wanted = options.only.split(",")
     if unknown := set(wanted) - set(STEPS):
         parser.error(f"no step {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}")
     options.only = [name for name in STEPS if name in wanted]
     options.chapters = [name for name in options.chapters.split(",") if name]
+    part, of = map(int, options.shard.split("/"))
+    if not 1 <= part <= of:
+        parser.error(f"--shard takes I/N with I from 1 to N, not {options.shard}")
+    options.shard = slice(part - 1, None, of)
     return options
 
 
@@ -147,23 +156,31 @@ def unit(options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         moments = "10" if options.all else "2"  # at which the fault tests kill
         env = environment(COVERAGE_FILE=str(Path(folder) / "coverage"), SSLBOOK_MOMENTS=moments)
-        return call([*PYTEST, *which, *report, "--durations-min=2", "tests"], env=env)
+        return call([*PYTEST, *which, *report, "--durations-min=2", *options.tests.split(",")],
+                    env=env)
 
 
 def check(options: argparse.Namespace) -> bool:
-    """every chapter, solved and strict, in preset check"""
-    return execute("check", named(options) or book())
+    """every chapter, solved and strict, in preset check; what changed with every slider moved"""
+    chapters = chosen(options)
+    moved = chapters if options.all or options.chapters else changed(chapters)
+    rest = [chapter for chapter in chapters if chapter not in moved]
+    return all([execute("check", moved, sliders=True), execute("check", rest)])
 
 
 def smoke(options: argparse.Namespace) -> bool:
-    """the exemplar and what changed (with --all every chapter), solved and strict, in smoke"""
+    """what changed (with --all every chapter), solved and strict, in preset smoke"""
+    chapters = chosen(options)
+    every = options.all or options.chapters
+    return execute("smoke", chapters if every else changed(chapters))
+
+
+def changed(chapters: list) -> list:
+    """Those of the chapters whose notebook, description, twin, test or data differ in git."""
     from sslbook.nbtools.changed import changed_chapters
 
-    chosen = named(options) or book()
-    if not (options.all or options.chapters):
-        names = {chapter.name for chapter in changed_chapters()} | {EXEMPLAR}
-        chosen = [chapter for chapter in chosen if chapter.name in names]
-    return execute("smoke", chosen)
+    names = {chapter.name for chapter in changed_chapters()}
+    return [chapter for chapter in chapters if chapter.name in names]
 
 
 def book() -> list:
@@ -173,16 +190,23 @@ def book() -> list:
     return toc.chapters(ROOT / "notebooks")
 
 
-def named(options: argparse.Namespace) -> list:
-    """The chapters that --chapters names."""
+def chosen(options: argparse.Namespace) -> list:
+    """The chapters that --chapters names, else all; of these the --shard."""
     from sslbook.nbtools import toc
 
-    return [toc.find(name, ROOT / "notebooks") for name in options.chapters]
+    named = [toc.find(name, ROOT / "notebooks") for name in options.chapters]
+    return (named or book())[options.shard]
 
 
-def execute(preset: str, chapters: list) -> bool:
-    """Execute notebooks under pytest in a preset, offline, with a home of their own."""
-    print(f"preset {preset}: {', '.join(chapter.name for chapter in chapters)}", flush=True)
+def execute(preset: str, chapters: list, sliders: bool = False) -> bool:
+    """Execute notebooks under pytest in a preset, offline, with a home of their own.
+
+    sliders: move every slider to both its ends.
+    """
+    names = ", ".join(chapter.name for chapter in chapters)
+    print(f"preset {preset}{', sliders moved' * sliders}: {names or 'no chapter'}", flush=True)
+    if not chapters:
+        return True
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         profile = Path(folder) / "ipython" / "profile_default"
         profile.mkdir(parents=True)
@@ -190,10 +214,12 @@ def execute(preset: str, chapters: list) -> bool:
         env = environment(
             SSLBOOK_PRESET=preset, SSLBOOK_STRICT="1", SSLBOOK_HEADLESS="1", SSLBOOK_OFFLINE="1",
             SSLBOOK_HOME=folder, IPYTHONDIR=str(profile.parent),
-            SSLBOOK_TRY_SLIDERS=str(int(preset == "check")),  # every slider, at both its ends
+            SSLBOOK_TRY_SLIDERS=str(int(sliders)),
         )  # fmt: skip
-        notebooks = [str(chapter.path) for chapter in chapters]
-        return call([*PYTEST, *NBVAL, "--durations=10", *notebooks], env=env)
+        with warm.serving(Path(folder), env) as found:
+            kernel = f"--nbval-kernel-name={warm.NAME}" if found else "--nbval-current-env"
+            notebooks = [str(chapter.path) for chapter in chapters]
+            return call([*PYTEST, *NBVAL, kernel, "--durations=10", *notebooks], env=env | found)
 
 
 def wheel(options: argparse.Namespace) -> bool:

@@ -6,7 +6,7 @@ naming the wheel. Sliders are shown as to a reader. Prints a table; the exit cod
 chapter failed, or where installing the book changed a library that Colab had.
 
 Needs hatchling and pyyaml, a package index and 8 GB of disk. `--folder PATH` keeps the
-environment there for the next time; `--chapters a,b` runs these alone.
+environment there for the next time; `--chapters a,b` runs these alone, `--shard 1/8` a part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 import venv
 from pathlib import Path
 
-import checks
+from tools import checks
 
 # What Colab has (November 2026); the newest of what it does not pin for itself.
 LIBRARIES = (
@@ -41,9 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, help="where the environment is kept")
     parser.add_argument("--chapters", default="", help="chapters, with commas between")
+    parser.add_argument("--shard", default="1/1", help="I/N: every N-th chapter, from the I-th on")
     options = parser.parse_args(arguments)
-    options.chapters = [name for name in options.chapters.split(",") if name]
-    chosen = checks.named(options) or checks.book()
+    narrowed = ["--chapters", options.chapters, "--shard", options.shard]
+    chosen = checks.chosen(checks.parse(narrowed))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         scratch = Path(name).resolve()
         programs = make_environment((options.folder or scratch / "env").resolve())

@@ -20,14 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST = (3, 11)
-CHECKS = ("{python}", "scripts/checks.py")
+CHECKS = ("{python}", "-m", "tools.checks")
 TARGETS = {
     "run": ("{sslbook}", "run", "barlow_twins", "--preset", "smoke"),
     "test": CHECKS,
     "test-all": (*CHECKS, "--all"),
     "lint": (*CHECKS, "--only", "lint"),
     "check-exemplar": (*CHECKS, "--only", "check", "--chapters", "barlow_twins"),
-    "site": ("{python}", "-m", "web"),
+    "site": ("{python}", "-m", "tools.site"),
     "lab": (
         "{python}", "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1",
         "--ServerApp.root_dir={root}", "--LabApp.default_url=/lab/tree/notebooks",

@@ -1,4 +1,4 @@
-"""The device of a run, and what PRESET="auto" means on it."""
+"""The device of a run: which one, and what a record says of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 
 import torch
 
-from sslbook import datasets
 from sslbook.errors import UsageError
-
-_LESSON_GB = 8
 
 
 def choose() -> torch.device:
@@ -38,19 +35,6 @@ def _named(name: str) -> torch.device:
             "Set it to cpu, cuda, cuda:1 or mps, or leave it empty.",
         ) from error
     return found
-
-
-def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
-    """("lesson" or "smoke", why): lesson needs CUDA, 8 GB of free memory and its data set."""
-    if device.type != "cuda":
-        return "smoke", "no CUDA GPU was found; on one, PRESET='lesson' trains longer"
-    free = torch.cuda.mem_get_info(device)[0] / 2**30
-    if free < _LESSON_GB:
-        need = f"PRESET='lesson' needs {_LESSON_GB}"
-        return "smoke", f"only {free:.1f} GB of GPU memory are free; {need}"
-    if dataset and not datasets.present(dataset):
-        return "smoke", f"{dataset} is not here; type: sslbook data get {dataset}"
-    return "lesson", ""
 
 
 def describe(device: torch.device) -> Mapping[str, Any]:

@@ -51,10 +51,11 @@ def _device() -> Iterator[tuple[str, str, bool]]:
         yield "torch", f"does not import with torchvision: {error}", False
         return
     from sslbook import device
+    from sslbook.settings import automatic_preset
 
     where = device.choose()
     about = device.describe(where)
-    preset, reason = device.automatic_preset(where, "cifar10")
+    preset, reason = automatic_preset(where, "cifar10")
     yield "device", f"{about['kind']} ({about['name']}), {about['threads']} threads", True
     yield "preset", f"auto means {preset}" + (f": {reason}" if reason else ""), True
     if where.type == "cuda":

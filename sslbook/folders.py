@@ -17,7 +17,7 @@ from sslbook.judging import records
 from sslbook.lock import held
 
 
-def of_run(
+def choose_folder(
     chapter: str, resolved: SimpleNamespace, parameters: Mapping[str, Any], resume: str
 ) -> Path:
     """The run's folder: given by the command line, an unfinished one, or a new one."""
@@ -36,10 +36,10 @@ def of_run(
         _continuable(found, now)
     else:
         found = None
-    return found or new(base, resolved.preset, resolved.seed)
+    return found or create_folder(base, resolved.preset, resolved.seed)
 
 
-def new(base: Path, preset: str, seed: int) -> Path:
+def create_folder(base: Path, preset: str, seed: int) -> Path:
     """Make a run folder that no other run has: time, preset, seed and four random digits."""
     with files.explained(base):
         base.mkdir(parents=True, exist_ok=True)

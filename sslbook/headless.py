@@ -17,7 +17,7 @@ from sslbook.errors import OutOfTime, UserError
 from sslbook.judging import records
 from sslbook.kernels import Worker
 from sslbook.plan import Plan
-from sslbook.ranks import Ranks
+from sslbook.ranks import TorchrunWorker
 from sslbook.screen import Screen
 
 _CODES = {"UsageError": 2, "DataError": 3, "OutOfTime": 5}
@@ -41,7 +41,7 @@ def execute(plan: Plan, screen: Screen | None = None, minutes: float = 0.0) -> O
     assert plan.folder is not None, "a dry run has no folder"  # nosec B101 # a caller's mistake
     output = plan.folder / f"{plan.chapter.name}.ipynb"
     environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
-    kind = partial(Ranks, plan.nproc) if plan.nproc > 1 else Worker
+    kind = partial(TorchrunWorker, plan.nproc) if plan.nproc > 1 else Worker
     worker = kind(plan.chapter.path, output, plan.values, environment, screen)
     handlers = {s: signal.signal(s, worker.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     deadline, late = time.monotonic() + 60 * minutes, False

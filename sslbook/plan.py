@@ -10,11 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslbook import files, folders, paths, ranks, settings
+from sslbook import device, files, paths, ranks
 from sslbook.errors import UsageError, UserError
+from sslbook.folders import create_folder
 from sslbook.judging import records
 from sslbook.lock import held
 from sslbook.nbtools import presets, toc
+from sslbook.settings import (
+    check_finite,
+    check_standard,
+    choose_preset,
+    closest,
+    resolve,
+    type_label,
+    wanted_preset,
+)
 
 _GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
 _KINDS = {"str": str, "int": int, "float": float, "bool": bool}
@@ -55,38 +65,33 @@ def plan(
     if preset:
         assignments = [*assignments, f"PRESET={preset}"]
     values = parse(assignments, known_parameters(chapter.path))
-    settings.check_standard(values)
-    wanted = settings.wanted_preset(values.get("PRESET", "auto"))
+    check_standard(values)
+    wanted_preset(values.get("PRESET", "auto"))
     base = paths.runs(values.get("OUT_DIR", "")) / name
     folder = None
     if resume:
         folder, values = _resumed(base, resume, values)
-        wanted = values["PRESET"]
     ranks.check(nproc)
     found = Plan(chapter, values, folder, nproc=nproc)
-    _resolve(found, wanted)
+    preset = _resolve(found)
     _check_data(found, dry)
     _check_disk(base)
     if found.folder is None and not dry:
-        found.folder = folders.new(base, wanted, values.get("SEED", 0))
+        found.folder = create_folder(base, preset, values.get("SEED", 0))
         given = {k: v for k, v in values.items() if k != "OUT_DIR"}
         files.write_json(found.folder / _GIVEN, given)
     return found
 
 
-def _resolve(found: Plan, wanted: str) -> None:
-    """Fill in device and settings as the notebook's own `start` will."""
-    from sslbook import device
-
+def _resolve(found: Plan) -> str:
+    """Fill in device and settings as the notebook's own `start` will; returns the preset."""
     where = device.choose()
     found.device = where.type
     known = presets.read(found.chapter.path)
-    if wanted == "auto":
-        data = found.values.get("DATASET") or known.get("lesson", {}).get("dataset", "")
-        wanted, _ = device.automatic_preset(where, data)
-        wanted = wanted if wanted in known else "smoke"
+    preset, _ = choose_preset(known, found.values, where)
     if known:
-        found.settings = vars(settings.resolve(known, wanted, found.values))
+        found.settings = vars(resolve(known, preset, found.values))
+    return preset
 
 
 def _check_data(found: Plan, dry: bool) -> None:
@@ -200,7 +205,7 @@ def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str,
         if name not in known:
             raise UsageError(
                 f"Unknown parameter {name!r}.", "Nothing was started.",
-                f"Known: {', '.join(known)}.{settings.closest(name, known)}",
+                f"Known: {', '.join(known)}.{closest(name, known)}",
             )
         values[name] = _typed(name, value, known[name])
     return values
@@ -218,8 +223,8 @@ def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
         value = text
     if type(value) is not kind:
         raise UsageError(
-            f"{name} takes {settings.said(kind)}, not {text!r}.", "Nothing was started.",
+            f"{name} takes {type_label(kind)}, not {text!r}.", "Nothing was started.",
             f"It means: {about['help'] or 'see the parameters cell'} (default {about['default']})",
         )
-    settings.check_finite(name, value)
+    check_finite(name, value)
     return value

@@ -61,7 +61,7 @@ class RankError(Exception):
             setattr(self, key, value)
 
 
-class Ranks(Worker):
+class TorchrunWorker(Worker):
     """A `Worker` that executes the notebook once per rank; rank 0's end is its own.
 
     count: of ranks. `error` is the first cause: a rank that died comes before one that failed, and

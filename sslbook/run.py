@@ -9,43 +9,43 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import torch
 from torch import nn
 
-from sslbook import datasets, device, encoders, files, folders, settings
+from sslbook import datasets, device, encoders, files
 from sslbook.errors import UsageError, UserError
+from sslbook.folders import choose_folder
 from sslbook.judging import claims, ledger, records
 from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
 from sslbook.lock import FolderLock
 from sslbook.scores import Scores
+from sslbook.settings import chapter_parameters, choose_preset, resolve
 from sslbook.streams import Streams
 from sslbook.training import Batches, History, precision
 
 
 def start(
-    chapter: str, presets: Mapping[str, Mapping[str, Any]], *, resume: str = "", **parameters: Any
+    chapter: str, presets: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, Any] = MappingProxyType({}), *, resume: str = "", **parameters: Any,
 ) -> Run:
     """Begin a run: resolve preset and parameters, take a folder, say what will happen.
 
     chapter: its name. presets: preset -> settings, as the chapter's setup cell writes them.
-    resume: "" for a new run, "auto" for the newest unfinished run of the same settings (a new one
-    where there is none), or a run's id. parameters: the values of the parameters cell.
+    names: the notebook's `globals()`, of which the parameters are taken. resume: "" for a new run,
+    "auto" for the newest unfinished run of the same settings (a new one where there is none), or
+    a run's id. parameters: values of the parameters cell, given by name.
     Raises UsageError for an unknown preset or a wrong parameter, DataError for missing data.
     """
-    wanted = settings.wanted_preset(parameters.get("PRESET", "auto"))
-    where, reason = device.choose(), ""
-    if wanted == "auto":
-        name = parameters.get("DATASET") or presets.get("lesson", {}).get("dataset", "")
-        wanted, reason = device.automatic_preset(where, name)
-        if wanted not in presets:
-            wanted, reason = "smoke", f"this chapter has no preset {wanted!r}"
-    resolved = settings.resolve(presets, wanted, parameters)
-    run = Run(chapter, resolved, where, folders.of_run(chapter, resolved, parameters, resume))
-    run.announce(reason)
+    parameters = {**chapter_parameters(presets, names), **parameters}
+    where = device.choose()
+    preset, why = choose_preset(presets, parameters, where)
+    resolved = resolve(presets, preset, parameters)
+    run = Run(chapter, resolved, where, choose_folder(chapter, resolved, parameters, resume))
+    run.announce(why)
     return run
 
 

@@ -1,4 +1,4 @@
-"""What a headless run shows: its log, and on a terminal one line that says where it is."""
+"""The log of a headless run, and on a terminal one line of progress."""
 
 from __future__ import annotations
 

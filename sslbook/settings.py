@@ -1,4 +1,4 @@
-"""Presets and parameters: what a run is told, what the preset fills in, what is refused."""
+"""Resolve presets and parameters; reject invalid ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import torch
+
+from sslbook import datasets
 from sslbook.errors import UsageError
 
+_LESSON_GB = 8
 PRESETS = ("check", "smoke", "lesson", "full")
 # The parameters of every chapter; "" and 0 mean "from the preset" (SEED 0 is a seed).
 STANDARD: dict[str, Any] = {
@@ -30,6 +34,49 @@ def wanted_preset(value: str) -> str:
     return name
 
 
+def choose_preset(
+    presets: Mapping[str, Any], parameters: Mapping[str, Any], device: torch.device
+) -> tuple[str, str]:
+    """(preset, why) of a run; why is "" unless "auto" was resolved here.
+
+    presets: the chapter's. parameters: of the parameters cell; PRESET and DATASET count.
+    Raises UsageError for an unknown preset.
+    """
+    wanted = wanted_preset(parameters.get("PRESET", "auto"))
+    if wanted != "auto":
+        return wanted, ""
+    dataset = parameters.get("DATASET") or presets.get("lesson", {}).get("dataset", "")
+    wanted, why = automatic_preset(device, dataset)
+    if wanted not in presets:
+        return "smoke", f"this chapter has no preset {wanted!r}"
+    return wanted, why
+
+
+def automatic_preset(device: torch.device, dataset: str) -> tuple[str, str]:
+    """("lesson" or "smoke", why): lesson needs CUDA, 8 GB of free memory and its data set."""
+    if device.type != "cuda":
+        return "smoke", "no CUDA GPU was found; on one, PRESET='lesson' trains longer"
+    free = torch.cuda.mem_get_info(device)[0] / 2**30
+    if free < _LESSON_GB:
+        need = f"PRESET='lesson' needs {_LESSON_GB}"
+        return "smoke", f"only {free:.1f} GB of GPU memory are free; {need}"
+    if dataset and not datasets.present(dataset):
+        return "smoke", f"{dataset} is not here; type: sslbook data get {dataset}"
+    return "lesson", ""
+
+
+def chapter_parameters(
+    presets: Mapping[str, Mapping[str, Any]], names: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters among the names of a notebook (its `globals()`), or an explicit mapping.
+
+    A parameter is a standard one, or the upper-case name of a setting of some preset; other
+    upper-case names of the notebook are its own constants.
+    """
+    knobs = {key.upper() for values in presets.values() for key in values}
+    return {name: names[name] for name in names if name in STANDARD or name in knobs}
+
+
 def closest(name: str, known: Any) -> str:
     """" Did you mean X?" or nothing."""
     found = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
@@ -44,7 +91,7 @@ def check_standard(parameters: Mapping[str, Any]) -> None:
         fits = isinstance(value, (int, float) if kind is float else kind)
         if not fits or isinstance(value, bool):
             raise UsageError(
-                f"{name} takes {said(kind)}, not {value!r}.", "Nothing was started.",
+                f"{name} takes {type_label(kind)}, not {value!r}.", "Nothing was started.",
                 f"Example: {name}={default!r}",
             )
         if kind is not str and value < 0:
@@ -65,11 +112,11 @@ def _check_knob(name: str, value: Any, default: Any) -> None:
     check_finite(name, value)
     known = isinstance(default, (int, float, str))
     if known and isinstance(value, str) != isinstance(default, str):
-        raise UsageError(f"{name} takes {said(type(default))}, not {value!r}.",
+        raise UsageError(f"{name} takes {type_label(type(default))}, not {value!r}.",
                          "Nothing was started.", f"Example: {name}={default!r}")
 
 
-def said(kind: type) -> str:
+def type_label(kind: type) -> str:
     return {int: "a whole number", float: "a number", str: "text", bool: "True or False"}[kind]
 
 

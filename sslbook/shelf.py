@@ -1,4 +1,4 @@
-"""The runs that lie on this machine: how each ended, and which may go."""
+"""List and prune the runs on this machine."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def status(folder: Path) -> str:
     return record["status"]
 
 
-def told(folder: Path, stands: str) -> str:
+def status_line(folder: Path, stands: str) -> str:
     """The status with what a reader wants to know beside it."""
     far = progress(folder) if stands in ("running", "interrupted", "crashed") else ""
     return f"{stands}{', ' if far else ''}{far}"
 
 
-def surplus(keep: int, chapter: str = "") -> list[Path]:
+def to_prune(keep: int, chapter: str = "") -> list[Path]:
     """The folders that `prune` would delete: of each chapter all but its `keep` newest runs.
 
     A run that a process holds is never among them, and neither is one that may just be starting.

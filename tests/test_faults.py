@@ -305,6 +305,6 @@ def test_two_runs_at_once_have_two_folders(book, whole, tmp_path):
 
 def test_runs_begun_in_the_same_second_have_their_own_folders(book):
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: folders.new(paths.runs(), "smoke", 3), range(64)))
+        made = list(pool.map(lambda _: folders.create_folder(paths.runs(), "smoke", 3), range(64)))
     assert len(set(made)) == 64
     assert all(folder.is_dir() for folder in made)

@@ -205,7 +205,7 @@ def test_how_runs_stand(shelved):
 
 
 def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):  # noqa: F811
-    assert [folder.name for folder in shelf.surplus(1, "one")] == ["2", "3"]
+    assert [folder.name for folder in shelf.to_prune(1, "one")] == ["2", "3"]
     found = sslbook_("runs", "prune", "--keep", "1", "--yes")
     assert found.code == 0, found.err
     assert "2 runs deleted" in found.out

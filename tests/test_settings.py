@@ -130,3 +130,11 @@ def test_the_closest_name_is_offered():
     known = ["LAMBD", "PROJECTOR", "IMAGES"]
     assert settings.closest("LAMBDAA", known) == " Did you mean LAMBD?"
     assert settings.closest("XYZ", known) == ""
+
+
+def test_parameters_are_taken_out_of_a_notebooks_names():
+    names = {"PRESET": "auto", "EPOCHS": 3, "LAMBD": 0.5, "WIDTH": -1, "COLOURS": 9, "lambd": 1,
+             "PRESETS": PRESETS, "math": math}
+    assert settings.chapter_parameters(PRESETS, names) == {
+        "PRESET": "auto", "EPOCHS": 3, "LAMBD": 0.5, "WIDTH": -1}
+    assert settings.chapter_parameters(PRESETS, {}) == {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -36,11 +37,9 @@ PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPyth
 
 
 def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    """A tool as a fresh module, so that a test may change it."""
+    sys.modules.pop(f"tools.{name}", None)
+    return importlib.import_module(f"tools.{name}")
 
 
 @pytest.fixture
@@ -348,6 +347,52 @@ def test_checks_go_on_after_a_failure_and_count_it(monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 2 failed"
     assert checks.main(["--only", "good"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed"
+
+
+def test_shards_are_all_chapters_each_once():
+    checks = script("checks")
+    parts = [checks.chosen(checks.parse(["--shard", f"{part}/3"])) for part in (1, 2, 3)]
+    assert sorted((one for part in parts for one in part), key=checks.book().index) == checks.book()
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    with pytest.raises(SystemExit):
+        checks.parse(["--shard", "4/3"])
+
+
+@pytest.mark.slow  # it imports the book
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
+def test_a_warm_kernel_is_a_fork_that_hears_interrupts_and_dies_with_its_client(
+    tmp_path, monkeypatch
+):
+    from jupyter_client import KernelManager
+    from tiny_book import alive, wait_for
+
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MARK": "server"}
+    with script("warm").serving(tmp_path, env) as found:
+        monkeypatch.setenv("JUPYTER_PATH", found["JUPYTER_PATH"])
+        manager = KernelManager(kernel_name="warm")
+        manager.start_kernel(cwd=str(tmp_path), env={**os.environ, "MARK": "mine"})
+        client = manager.blocking_client()
+        client.start_channels()
+        client.wait_for_ready(timeout=120)
+        said = []
+
+        def run(code: str) -> str:
+            said.clear()
+            reply = client.execute_interactive(
+                code, timeout=60, output_hook=lambda m: said.append(m["content"].get("text", "")))
+            return reply["content"].get("ename") or "".join(said).strip()
+
+        assert run("import os; print(os.getcwd(), os.environ['MARK'])") == f"{tmp_path} mine"
+        assert run("import sys; print('sslbook.run' in sys.modules)") == "True"
+        pid = int(run("print(os.getpid())"))
+        timer = threading.Timer(1.0, manager.interrupt_kernel)
+        timer.start()
+        assert run("import time; time.sleep(30)") == "KeyboardInterrupt"
+        assert alive(pid)
+        manager.provisioner.process.kill()
+        wait_for(lambda: not alive(pid), "the end of the fork")
+        client.stop_channels()
+        manager.cleanup_resources()
 
 
 def test_a_step_ends_with_all_its_processes(monkeypatch, tmp_path):

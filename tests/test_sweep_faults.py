@@ -14,7 +14,7 @@ from tiny_book import alive, wait_for
 
 from sslbook import paths
 from sslbook.judging import records
-from sslbook.sweep import compare
+from sslbook.sweep import comparison
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
@@ -142,8 +142,9 @@ def test_a_stopped_sweep_ends_all_and_goes_on(
     assert sweep.status == "interrupted"
     kept = sweep.steps()
     assert 10 <= kept < 100
-    (row,) = compare.read(next((paths.runs() / "sweeps").glob("*/comparison.csv")))
-    assert (row["status"], row["code"], row["run"]) == ("interrupted", "130", sweep.folder.name)
+    rows = comparison.read(next((paths.runs() / "sweeps").glob("*/comparison.csv")))
+    (row,) = rows[["status", "code", "run"]].values.tolist()
+    assert row == ["interrupted", 130, sweep.folder.name]
     gate.unlink()
     again = tiny_book.sslbook(*Sweep.ARGUMENTS)
     out, err = again.communicate(timeout=240)
@@ -180,9 +181,9 @@ def test_a_sweep_with_a_failing_point(book):
     assert "failed, exit code 4" in lines[place]
     assert lines[place + 1].startswith("    Cell In [")
     (folder,) = (paths.runs() / "sweeps").iterdir()
-    rows = compare.read(folder / "comparison.csv")
-    assert {(r["PICTURE"], r["status"], r["code"]) for r in rows if r["kind"] == "run"} == {
-        ("4", "done", "0"), ("-5", "failed", "4")}
+    rows = comparison.read(folder / "comparison.csv")
+    assert set(rows[["PICTURE", "status", "code"]].itertuples(index=False, name=None)) == {
+        (4, "done", 0), (-5, "failed", 4)}
     made = nbformat.read(folder / "comparison.ipynb", 4)
     assert any("image/png" in out.get("data", {}) for cell in made.cells
                for out in cell.get("outputs", []))

@@ -25,7 +25,7 @@ def runs_list(chapter: str = typer.Argument(""), as_json: AsJson = False) -> Non
     from sslbook import shelf
 
     rows = [{"chapter": folder.parent.name, "id": folder.name, "status": stands,
-             "said": shelf.told(folder, stands)} for folder, stands in shelf.runs(chapter)]
+             "said": shelf.status_line(folder, stands)} for folder, stands in shelf.runs(chapter)]
     if as_json:
         typer.echo(json.dumps(
             [{k: v for k, v in row.items() if k != "said"} for row in rows], indent=1))
@@ -45,7 +45,7 @@ def runs_prune(
     """Delete old runs: of each chapter all but the newest; one that is running stays."""
     from sslbook import shelf
 
-    old = shelf.surplus(keep, chapter)
+    old = shelf.to_prune(keep, chapter)
     for folder in old:
         typer.echo(f"{folder.parent.name:<24}{folder.name}")
     if not old:

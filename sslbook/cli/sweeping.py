@@ -29,7 +29,7 @@ def sweep(
     wanted = grid.parse(chapter, parameters or [], seeds, preset)
     cluster.check_address(scheduler)
     if dry_run:
-        typer.echo("\n".join(results.plan_text(wanted, engine.look(wanted))))
+        typer.echo("\n".join(results.plan_text(wanted, engine.plan_results(wanted))))
         return
     code = engine.sweep(wanted, lambda runs: cluster.connect(
         scheduler, min(workers, runs), dashboard), budget, typer.echo)

@@ -62,7 +62,7 @@ class Stop:
                 signal.signal(which, handler)
 
 
-def look(grid: Grid) -> list[Result]:
+def plan_results(grid: Grid) -> list[Result]:
     """All points of the grid; those that a record shows as done have its run."""
     found, results = past.index(grid.base, grid.defaults), []
     for point in grid.points():
@@ -87,7 +87,7 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
     """
     stop = Stop(budget)
     with _locked(grid), stop.listening():
-        results = look(grid)
+        results = plan_results(grid)
         todo = [result for result in results if result.status == WAITING]
         say(f"{grid.chapter.name}: {counted(len(results), 'run')} ({shape(grid)}), "
             f"{len(results) - len(todo)} done before, {len(todo)} to do")
@@ -97,9 +97,9 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
         code = _code(results, stop)
         for line in end_text(grid, results, code):
             say(line)
-        from sslbook.sweep import notebook
+        from sslbook.sweep import comparison
 
-        for path in notebook.write(grid, results):
+        for path in comparison.write(grid, results):
             say(f"Written: {path}")
     return code
 
