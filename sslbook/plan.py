@@ -13,7 +13,7 @@ from typing import Any
 from sslbook import files, folders, paths, ranks, settings
 from sslbook.errors import UsageError, UserError
 from sslbook.judging import records
-from sslbook.lock import held
+from sslbook.lock import is_locked
 from sslbook.nbtools import presets, toc
 
 _GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
@@ -157,7 +157,7 @@ def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dic
     if record["status"] == "finished":
         raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
                          "Start a new one without --resume.")
-    if held(folder):
+    if is_locked(folder):
         raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
                          "Wait for it, or start a new run without --resume.")
     try:
