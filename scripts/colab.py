@@ -24,8 +24,9 @@ from tools import checks
 
 # What Colab has (November 2026); the newest of what it does not pin for itself.
 LIBRARIES = (
-    "torch==2.11.*", "torchvision==0.26.*", "numpy==2.1.*", "scikit-learn==1.6.*",
-    "matplotlib==3.10.*", "timm==1.0.28", "typer==0.27.*", "ipywidgets==7.7.1", "IPython==7.34.0",
+    "torch==2.11.*", "torchvision==0.26.*", "numpy==2.1.*", "pandas==2.2.2",
+    "scikit-learn==1.6.*", "matplotlib==3.10.*", "timm==1.0.28", "typer==0.27.*",
+    "ipywidgets==7.7.1", "IPython==7.34.0",
     "ipykernel==6.*", "notebook==6.5.*", "setuptools<81", "einops", "safetensors", "umap-learn",
     "tqdm", "pyyaml", "pillow", "requests", "nbclient",
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from sslbook import files, paths
 from sslbook.errors import UsageError
 from sslbook.judging import records
-from sslbook.lock import held
+from sslbook.lock import is_locked
 
 
 def choose_folder(
@@ -56,7 +56,7 @@ def _unfinished(base: Path, now: dict[str, Any]) -> Path | None:
     for path in sorted(base.glob("*/record.json"), reverse=True):
         record = records.read(path)
         same = record and record["status"] != "finished" and record["parameters"] == now
-        if same and not held(path.parent):
+        if same and not is_locked(path.parent):
             return path.parent
     return None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 
 class FolderLock:
@@ -12,50 +12,31 @@ class FolderLock:
 
     def __init__(self, folder: Path):
         self.path = folder / ".lock"
-        self._file: IO[bytes] | None = None
+        self._lock = FileLock(self.path, thread_local=False)
 
     def acquire(self) -> bool:
         """Take the lock; False when another process, or another object, holds it.
 
         Raises OSError where the folder cannot be written.
         """
-        file = open(self.path, "ab")  # noqa: SIM115 (it stays open as long as it is held)
         try:
-            _lock(file)
-        except OSError:
-            file.close()
+            self._lock.acquire(timeout=0)
+        except Timeout:
             return False
-        self._file = file
         return True
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._lock.release()
 
 
-def held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """True while a living process holds the lock of `folder`."""
-    if not (folder / ".lock").exists():
+    lock = FolderLock(folder)
+    if not lock.path.exists():
         return False
-    probe = FolderLock(folder)
     try:
-        free = probe.acquire()
+        free = lock.acquire()
     except OSError:  # a folder of somebody else, or on a read-only disk
         return False
-    probe.release()
+    lock.release()
     return not free
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ from sslbook import device, files, paths, ranks
 from sslbook.errors import UsageError, UserError
 from sslbook.folders import create_folder
 from sslbook.judging import records
-from sslbook.lock import held
+from sslbook.lock import is_locked
 from sslbook.nbtools import presets, toc
 from sslbook.settings import (
     check_finite,
@@ -162,7 +162,7 @@ def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dic
     if record["status"] == "finished":
         raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
                          "Start a new one without --resume.")
-    if held(folder):
+    if is_locked(folder):
         raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
                          "Wait for it, or start a new run without --resume.")
     try:

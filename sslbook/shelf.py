@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sslbook import files, paths
 from sslbook.judging import records
-from sslbook.lock import held
+from sslbook.lock import is_locked
 from sslbook.screen import progress
 
 
@@ -33,7 +33,7 @@ def status(folder: Path) -> str:
     record = records.read(path)
     if record is None:
         return "damaged record"
-    if record["status"] == "running" and not held(folder):
+    if record["status"] == "running" and not is_locked(folder):
         return "crashed"
     return record["status"]
 
@@ -53,7 +53,7 @@ def to_prune(keep: int, chapter: str = "") -> list[Path]:
     for folder, _ in runs(chapter):
         by_chapter.setdefault(folder.parent.name, []).append(folder)
     old = [folder for found in by_chapter.values() for folder in found[: max(0, len(found) - keep)]]
-    return [folder for folder in old if not held(folder) and status(folder) != "not begun"]
+    return [folder for folder in old if not is_locked(folder) and status(folder) != "not begun"]
 
 
 def prune(folders: list[Path]) -> None:

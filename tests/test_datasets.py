@@ -939,7 +939,10 @@ def table(path: Path, lines: list[str]) -> Path:
     return path
 
 
+HEADER = "n,half,colour,label"
 ROWS = [f"{i},{i * 0.5},{'red' if i % 3 else 'blue'},{'yes' if i % 2 else 'no'}" for i in range(20)]
+PLAIN = "\n".join([HEADER, *ROWS])
+COMMAS = PLAIN.replace(",", ";").replace(".", ",")  # numbers with a decimal comma
 
 
 def test_bundled_tables_are_standardised_by_their_training_split():
@@ -955,62 +958,96 @@ def test_bundled_tables_are_standardised_by_their_training_split():
     assert torch.equal(datasets.load("wine", limit=5).mean, train.mean)
 
 
-def test_csv_reads_numbers_categories_and_header(tmp_path):
-    path = table(tmp_path / "t.csv", ["n,half,colour,label", *ROWS])
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (PLAIN, "utf-8-sig"),
+        (PLAIN.replace(",", ";"), "utf-8"),
+        (PLAIN.replace(",", "\t").replace("\n", "\r\n"), "utf-8"),
+        (PLAIN.replace(",", ", ").replace("red", '"red"'), "utf-8"),
+        (COMMAS, "utf-8"),
+        (COMMAS.replace(";", "\t"), "utf-8"),
+        (f"sep=;\n{COMMAS}", "utf-8"),  # as Excel writes it
+        (f"\n\n{PLAIN}\n\n,,,\n", "utf-8"),
+        (PLAIN.replace("\n", ",\n"), "utf-8"),  # a separator at the end of each line
+    ],
+)
+def test_csv_reads_numbers_categories_and_header(tmp_path, text, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
     train, test = datasets.load(f"csv:{path}"), datasets.load(f"csv:{path}", "test")
     assert (len(train), len(test)) == (16, 4)
     assert train.columns == ("n", "half", "colour=blue", "colour=red")
     assert train.classes == ("no", "yes")
     rows = train.values[:, 0].long()
     assert torch.equal(train.labels, rows % 2)
+    assert torch.equal(train.values[:, 1], rows / 2)
     assert torch.equal(train.values[:, 3], (rows % 3 > 0).float())
     assert train.name == "csv:t.csv"
-    other = datasets.load(f"csv:{path}?label=colour")
-    assert other.classes == ("blue", "red")
-    assert other.columns == ("n", "half", "label=no", "label=yes")
-    bare = table(tmp_path / "bare.csv", [row.replace(",", ";") for row in ROWS])
-    assert datasets.load(f"csv:{bare}?label=c2").columns[:2] == ("c0", "c1")
-    odd = table(tmp_path / "odd.csv", ["L,1,2", *(f"{'TI'[i % 2]},{i},{i}" for i in range(10))])
-    assert datasets.load(f"csv:{odd}?header=1&label=L").classes == ("I", "T")
+
+
+@pytest.mark.parametrize(
+    ("lines", "query", "columns", "classes"),
+    [
+        ([HEADER, *ROWS], "?label=colour", ("n", "half", "label=no", "label=yes"), ("blue", "red")),
+        (ROWS, "?label=c2", ("c0", "c1", "c3=no", "c3=yes"), ("blue", "red")),
+        (COMMAS.splitlines()[1:], "", ("c0", "c1", "c2=blue", "c2=red"), ("no", "yes")),
+        (["L,1,2", *(f"{'TI'[i % 2]},{i},{i}" for i in range(10))], "?header=1&label=L",
+         ("1", "2"), ("I", "T")),
+        (["x,x,y", *(f"{i},{'ab'[i % 2]},{10 - i % 2}" for i in range(10))], "",
+         ("x", "x=a", "x=b"), ("9", "10")),
+        (['a;"b;c";y', *(f'{i};"{i % 2};";{i % 2}' for i in range(9)), '9;"1";1'], "",
+         ("a", "b;c=0;", "b;c=1", "b;c=1;"), ("0", "1")),
+        (["x,y", *(f'"{i % 2},5",{i % 2}' for i in range(9))], "", ("x=0,5", "x=1,5"), ("0", "1")),
+        (["x;y", *(f"{i};{i % 2},5" for i in range(9))], "", ("x",), ("0,5", "1,5")),
+        (["x,y", *(f"{['inf', '1e39', '1'][i % 3]},{i % 2}" for i in range(9))], "",
+         ("x=1", "x=1e39", "x=inf"), ("0", "1")),
+    ],
+)
+def test_csv_columns_and_classes(tmp_path, lines, query, columns, classes):
+    found = datasets.load(f"csv:{table(tmp_path / 't.csv', lines)}{query}")
+    assert (found.columns, found.classes) == (columns, classes)
+
+
+def test_csv_in_latin_1(tmp_path):
+    (tmp_path / "t.csv").write_bytes(PLAIN.replace("red", "grün").encode("latin-1"))
+    assert datasets.load(f"csv:{tmp_path / 't.csv'}").columns[-1] == "colour=grün"
 
 
 @pytest.mark.parametrize(
     ("lines", "query", "message"),
     [
-        ([*ROWS, "1,?,red,yes"], "", "column half has no value in line 22 (1 such lines)"),
-        ([*ROWS, "1,,red,yes"], "", "column half has no value in line 22"),
-        ([*ROWS, "1,2,red"], "", "line 22 has 3 cells, the first line has 4"),
-        (ROWS, "?label=n", "the label column n holds 20 values in 20 lines"),
+        ([HEADER, *ROWS, "1,?,red,yes"], "",
+         "column half has no value in line 22 (1 such lines)"),
+        (["sep=,", "", HEADER, *ROWS, "1,,red,yes"], "", "column half has no value in line 24"),
+        ([HEADER, *ROWS, "1,2,red"], "", "column label has no value in line 22"),
+        ([HEADER, *ROWS, "1,2,red,yes,5"], "", "Expected 4 fields in line 22, saw 5"),
+        ([HEADER, *ROWS], "?label=n", "the label column n holds 20 values in 20 lines"),
+        ([HEADER, *ROWS], "?label=size", "t.csv does not know label='size'"),
+        (["n,half,label,label", *ROWS], "", "2 columns are called label"),
         ([f"{i},{i},red,same" for i in range(9)], "", "holds 1 values"),
-        (ROWS[:3], "", "it has 4 lines"),
-        ([], "", "it has 0 lines"),
-        (['"open,1,red,yes'] + ROWS, "", "it cannot be read"),
+        ([HEADER, *ROWS[:3]], "", "it has 4 lines"),
+        ([], "", "it cannot be read"),
+        ([HEADER, '"open,1,red,yes', *ROWS], "", "it cannot be read"),
+        ([HEADER, "\0,1,red,yes", *ROWS], "", "it cannot be read: it is no text"),
+        ([f"person{i},{i % 2}" for i in range(600)], "", "column c0 holds 600 different texts"),
+        ([f"{i}" for i in range(9)], "", "it has 9 lines of 1 cells"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, lines, query, message):
-    path = table(tmp_path / "t.csv", ["n,half,colour,label", *lines] if lines else [])
-    with pytest.raises(DataError) as error:
+    path = table(tmp_path / "t.csv", lines)
+    with pytest.raises((DataError, UsageError)) as error:
         datasets.load(f"csv:{path}{query}")
     assert message in str(error.value)
     assert "t.csv" in str(error.value)
 
 
-def test_more_csv_errors(tmp_path):
-    names = table(tmp_path / "names.csv", [f"person{i},{i % 2}" for i in range(600)])
-    with pytest.raises(DataError, match="column c0 holds 600 different texts"):
-        datasets.load(f"csv:{names}")
-    gaps = table(tmp_path / "gaps.csv", ["n,half,colour,label", *ROWS, "1,?,red,yes"])
+def test_lines_with_gaps_are_left_out_on_request(tmp_path):
+    gaps = table(tmp_path / "gaps.csv", [HEADER, *ROWS, "1,?,red,yes", "1,2,NULL,no"])
     assert len(datasets.load(f"csv:{gaps}?missing=skip")) == 16
-    thin = table(tmp_path / "thin.csv", [f"{i}" for i in range(9)])
-    with pytest.raises(DataError, match="it has 9 lines of 1 cells"):
-        datasets.load(f"csv:{thin}")
-    with pytest.raises(UsageError, match="gaps.csv does not know label='size'"):
-        datasets.load(f"csv:{gaps}?label=size")
-    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="it cannot be read"):
-        datasets.load(f"csv:{tmp_path / 'bytes.csv'}")
-    with pytest.raises(DataError, match="was not found"):
-        datasets.load("csv:nowhere.csv")
+    for nowhere in ("csv:nowhere.csv", f"csv:{tmp_path}"):
+        with pytest.raises(DataError, match="was not found|cannot be read"):
+            datasets.load(nowhere)
 
 
 # -- the real sets, where they are -------------------------------------------------------------

@@ -20,7 +20,7 @@ from sslbook.errors import DataError, UsageError, UserError
 from sslbook.judging import records
 from sslbook.judging.claims import Rule
 from sslbook.lesson import exercises
-from sslbook.lock import FolderLock, held
+from sslbook.lock import FolderLock, is_locked
 from sslbook.views import Augment, Recipe
 
 SMOKE = {"dataset": "shapes", "images": 48, "test_images": 16, "epochs": 4, "batch_size": 16,
@@ -73,9 +73,9 @@ def test_a_run_says_what_will_happen_and_takes_a_folder(capsys):
     assert run.folder.name.split("-", 2)[2].startswith("smoke-s3-")
     stored = records.read(run.folder / "record.json")
     assert (stored["status"], stored["seed"]) == ("running", 3)
-    assert held(run.folder)
+    assert is_locked(run.folder)
     run.finish()
-    assert not held(run.folder)
+    assert not is_locked(run.folder)
     assert records.read(run.folder / "record.json")["status"] == "finished"
 
 
@@ -183,7 +183,7 @@ def test_a_read_only_folder_is_named(monkeypatch, tmp_path):
     assert records.read(run.folder / "record.json")["status"] == "running"
     assert not list(run.folder.glob("*.tmp")) + list(run.folder.glob(".*.tmp"))
     with monkeypatch.context() as patched:
-        patched.setattr("sslbook.lock.open", refuse, raising=False)
+        patched.setattr("filelock.FileLock.acquire", refuse)
         with pytest.raises(UserError, match="read-only"):
             start()
 

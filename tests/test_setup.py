@@ -25,8 +25,9 @@ CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
 TARGETS = {"run", "test", "test-all", "lab", "site", "lint", "check-exemplar"}
 # What Colab has: no floor may be above it.
 COLAB = {
-    "torch": "2.11", "torchvision": "0.26", "numpy": "2.1", "scikit-learn": "1.6",
-    "matplotlib": "3.10", "timm": "1.0.28", "typer": "0.27", "ipywidgets": "7.7.1",
+    "torch": "2.11", "torchvision": "0.26", "numpy": "2.1", "pandas": "2.2.2",
+    "scikit-learn": "1.6", "matplotlib": "3.10", "timm": "1.0.28", "typer": "0.27",
+    "ipywidgets": "7.7.1",
 }  # fmt: skip
 # Imported names that differ from the package's, and libraries that a declared one is made of.
 PROVIDED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipywidgets",

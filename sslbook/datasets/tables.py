@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,17 +15,18 @@ from sslbook.datasets.lookup import one_of, unusable
 from sslbook.datasets.types import TableSet, hold_out, rows_of
 from sslbook.errors import DataError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
 BUNDLED = {
     "breast_cancer": "569 x 30 measurements of cell nuclei, 2 classes, 80 / 20 %; CC BY 4.0",
     "wine": "178 x 13 chemical analyses of wines, 3 classes, 80 / 20 %; CC BY 4.0",
     "iris": "150 x 4 measurements of flowers, 3 classes, 80 / 20 %; CC BY 4.0",
 }
-_MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
+_MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "#n/a", "<na>")
 _MOST_KINDS = 256  # of texts in one column: more is a name or an identifier, not a category
 _FEWEST_LINES = 6
 _LARGEST = float(np.finfo(np.float32).max)  # beyond it, as nan, a cell is text
-
-Rows = dict[int, list[str]]  # the cells of each line, by its number in the file
 
 
 def load_bundled(name: str, split: str, limit: int) -> TableSet:
@@ -42,28 +44,32 @@ def load_bundled(name: str, split: str, limit: int) -> TableSet:
 def load_csv(
     path: Path, split: str, limit: int, label: str = "", header: str = "", missing: str = ""
 ) -> TableSet:
-    """A CSV file (comma, semicolon or tab; UTF-8); a fixed fifth is the test split.
+    """A CSV file (comma, semicolon or tab; UTF-8 or Latin-1); a fixed fifth is the test split.
 
     label: the class column by name (default: the last; c0, c1, ... without a header). header: "1"
     or "0" (default: "1" where no cell of the first line is a number). missing: "skip" leaves out
-    lines with empty or "?" cells. Columns of numbers stay numbers, others become one column per
-    value, named "column=value". Raises DataError that names column and line for a missing cell, a
-    line of another length, a text column of more than 256 values, a label that is no class.
+    lines with empty or "?" cells. Columns of numbers stay numbers, where the comma separates
+    nothing also those with a decimal comma; others become one column per value, "column=value".
+    Raises DataError that names column and line for a missing cell, a line that is too long, a text
+    column of more than 256 values, a label that is no class or one of two columns of its name.
     """
-    names, rows = _read(path, header)
+    import pandas
+
+    table, decimal = _read(path, header)
+    names = list(table.columns)
     label = label or names[-1]
     one_of(path.name, "label", label, names)
-    at = names.index(label)
-    rows = _complete(path, names, rows, missing == "skip")
-    cells = list(zip(*rows.values(), strict=True)) or [()] * len(names)
-    classes, labels = _labels(path, names[at], cells[at])
-    blocks = [_column(path, names[c], cells[c]) for c in range(len(names)) if c != at]
-    values = np.concatenate([block for _, block in blocks], axis=1)
-    shape = f"{len(rows):,} x {values.shape[1]} table, {len(classes)} classes, 80 / 20 %"
+    if names.count(label) > 1:
+        raise _wrong(path, f"{names.count(label)} columns are called {label}, as the label is",
+                     "Give every column a name of its own.")
+    table = _complete(path, table, missing == "skip")
+    classes, labels = _labels(path, table[label])
+    blocks = [_column(path, cells, decimal) for name, cells in table.items() if name != label]
+    values = pandas.concat(blocks, axis=1)
+    shape = f"{len(values):,} x {values.shape[1]} table, {len(classes)} classes, 80 / 20 %"
     return _cut(
-        split, limit, values, labels, name=f"csv:{path.name}",
-        columns=[column for columns, _ in blocks for column in columns], classes=classes,
-        licence="not stated", source=f"file {path.name}",
+        split, limit, values.to_numpy(), labels, name=f"csv:{path.name}", columns=values.columns,
+        classes=classes, licence="not stated", source=f"file {path.name}",
         description=f"{shape}; licence not stated",
     )
 
@@ -85,75 +91,107 @@ def _cut(
     )
 
 
-def _read(path: Path, header: str) -> tuple[list[str], Rows]:
-    """Column names, and the lines below them."""
+def _read(path: Path, header: str) -> tuple[DataFrame, str]:
+    """The cells as text, rows numbered by their lines in the file; and the decimal sign."""
+    import pandas
+
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True,
-                            strict=True)
-        lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _wrong(path, f"it cannot be read: {error}", "Give a CSV file in UTF-8.") from error
-    rows = {line: row for line, row in lines if any(row)}
-    top = min(rows, default=0)
-    names = rows.get(top, [])
-    if len(rows) < _FEWEST_LINES or len(names) < 2:
-        what = f"it has {len(rows)} lines of {len(names)} cells"
+        text = _text(path)
+        # Blank lines, and the one by which Excel names the separator, come before the table.
+        before = re.match(r"\n*(?:sep=(.)\n+)?", text)
+        skipped = before[0].count("\n")
+        separator = before[1] or _separator(text.splitlines()[skipped:])
+        table = pandas.read_csv(io.StringIO(text), sep=separator, header=None, skiprows=skipped,
+                                dtype=str, na_filter=False, skipinitialspace=True,
+                                skip_blank_lines=False)
+    except (OSError, ValueError) as error:
+        raise _wrong(path, f"it cannot be read: {' '.join(str(error).split())}",
+                     "Mend what is named, or save the table as CSV in UTF-8.") from error
+    table.index += skipped + 1
+    table = table.apply(lambda cells: cells.str.strip())
+    table = table[(table != "").any(axis=1)]
+    # A separator at the end of every line makes no column.
+    table = table.iloc[:, : 1 + max(np.flatnonzero((table != "").any()), default=0)]
+    if len(table) < _FEWEST_LINES or table.shape[1] < 2:
+        what = f"it has {len(table)} lines of {table.shape[1]} cells"
         raise _wrong(path, what, f"Give it at least {_FEWEST_LINES} lines and 2 columns.")
-    for line, row in rows.items():
-        if len(row) != len(names):
-            what = f"line {line} has {len(row)} cells, the first line has {len(names)}"
-            raise _wrong(path, what, "Mend that line.")
-    if header == "1" or (not header and all(_number(cell) is None for cell in names)):
-        del rows[top]
-        return names, rows
-    return [f"c{i}" for i in range(len(names))], rows
+    decimal = "." if separator == "," else ","
+    names = list(table.iloc[0])
+    if header == "1" or (not header and all(_numbers([cell], decimal) is None for cell in names)):
+        return table.iloc[1:].set_axis(names, axis=1), decimal
+    return table.set_axis([f"c{i}" for i in range(len(names))], axis=1), decimal
 
 
-def _complete(path: Path, names: list[str], rows: Rows, skip: bool) -> Rows:
+def _text(path: Path) -> str:
+    """The content of a file in UTF-8, or in Latin-1 where it is not."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        text = path.read_text("latin-1")
+    if "\0" in text:
+        raise ValueError("it is no text, or in UTF-16")
+    return text
+
+
+def _separator(lines: list[str]) -> str:
+    """Of semicolon, tab and comma the first that every line has equally often.
+
+    Where none is (quoted texts hold one), the most frequent in the first line.
+    """
+    for separator in ";\t,":
+        counts = {line.count(separator) for line in lines if line.strip()}
+        if len(counts) == 1 and counts != {0}:
+            return separator
+    return max(",;\t", key="".join(lines[:1]).count)
+
+
+def _complete(path: Path, table: DataFrame, skip: bool) -> DataFrame:
     """The lines without missing cells, which are an error unless they are skipped."""
-    gaps = {
-        line: name for line, row in rows.items()
-        for name, cell in zip(names, row, strict=True) if cell.lower() in _MISSING
-    }
-    if gaps and not skip:
-        line, name = next(iter(gaps.items()))
-        what = f"column {name} has no value in line {line} ({len(gaps)} such lines)"
+    gaps = table.apply(lambda cells: cells.str.lower().isin(_MISSING))
+    lines = gaps.any(axis=1)
+    if lines.any() and not skip:
+        line = lines.idxmax()
+        name, count = gaps.loc[line].idxmax(), lines.sum()
+        what = f"column {name} has no value in line {line} ({count} such lines)"
         todo = f"Fill the gaps, or leave those lines out: csv:{path}?missing=skip"
         raise _wrong(path, what, todo)
-    return {line: row for line, row in rows.items() if line not in gaps}
+    return table[~lines]
 
 
-def _labels(path: Path, name: str, cells: Sequence[str]) -> tuple[list[str], np.ndarray]:
+def _labels(path: Path, cells: Series) -> tuple[list[str], np.ndarray]:
     """Class names, in the order of their numbers where they are such, and int64 labels (n,)."""
-    classes = sorted(set(cells), key=lambda cell: (_number(cell) or 0, cell))
+
+    def order(cell: str) -> tuple[float, str]:
+        number = _numbers([cell])
+        return (0.0 if number is None else number[0], cell)
+
+    classes = sorted(cells.unique(), key=order)
     if not 1 < len(classes) <= max(2, len(cells) // 2):
-        what = f"the label column {name} holds {len(classes)} values in {len(cells)} lines"
+        what = f"the label column {cells.name} holds {len(classes)} values in {len(cells)} lines"
         raise _wrong(path, what, f"Name a column of classes: csv:{path}?label=COLUMN")
-    place = {cell: i for i, cell in enumerate(classes)}
-    return classes, np.array([place[cell] for cell in cells], dtype=np.int64)
+    return classes, cells.map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
 
 
-def _column(path: Path, name: str, cells: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Names and float32 values (n, k) of one column: k = 1 for numbers, else one per value."""
-    numbers = [_number(cell) for cell in cells]
-    if None not in numbers:
-        return [name], np.array(numbers, dtype=np.float32)[:, None]
-    kinds = sorted(set(cells))
-    if len(kinds) > _MOST_KINDS:
-        what = f"column {name} holds {len(kinds)} different texts"
+def _column(path: Path, cells: Series, decimal: str) -> DataFrame:
+    """One column as float32 (n, k): k = 1 for numbers, else one per value."""
+    import pandas
+
+    numbers = _numbers(cells, decimal)
+    if numbers is not None:
+        return pandas.DataFrame({cells.name: numbers.astype(np.float32)}, cells.index)
+    if cells.nunique() > _MOST_KINDS:
+        what = f"column {cells.name} holds {cells.nunique()} different texts"
         raise _wrong(path, what, "Remove it, or mend the cells that should be numbers.")
-    hot = np.array(cells)[:, None] == np.array(kinds)[None, :]
-    return [f"{name}={kind}" for kind in kinds], hot.astype(np.float32)
+    return pandas.get_dummies(cells, prefix=cells.name, prefix_sep="=", dtype=np.float32)
 
 
-def _number(cell: str) -> float | None:
+def _numbers(cells: Iterable[str], decimal: str = ".") -> np.ndarray | None:
+    """float64 (n,); None where a cell is no number, or beyond float32."""
     try:
-        value = float(cell)
+        values = np.array([float(cell.replace(decimal, ".")) for cell in cells])
     except ValueError:
         return None
-    return value if abs(value) <= _LARGEST else None
+    return values if (np.abs(values) <= _LARGEST).all() else None
 
 
 def _wrong(path: Path, what: str, todo: str) -> DataError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sslbook import __version__
 from sslbook.judging import records
-from sslbook.lock import held
+from sslbook.lock import is_locked
 
 Runs = list[tuple[Path, records.Record]]  # folders with their records
 Found = dict[str, Runs]
@@ -58,7 +58,7 @@ def unfinished(runs: Runs) -> Path | None:
 
 def free(folder: Path) -> bool:
     """True when no living process works in a run's folder."""
-    return not held(folder)
+    return not is_locked(folder)
 
 
 def _given(folder: Path) -> dict[str, Any] | None:

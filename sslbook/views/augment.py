@@ -69,7 +69,7 @@ class Augment:
 
     def draw(self, images: Tensor, generator: torch.Generator) -> tuple[Draw, ...]:
         """The parameters of each view. A Draw can be sliced, for a part of the batch."""
-        checks.images(images, uint8=True)
+        checks.images(images)
         return tuple(map(Draw, self.draws(images.shape, [generator])[0]))
 
     def draws(self, shape: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
@@ -97,7 +97,7 @@ class Augment:
         draws: a Draw per view, or their tables as one tensor (views, B, 14) on any device.
         static: the way for GPUs, also on a CPU: what is launched depends on shapes alone.
         """
-        checks.images(images, uint8=True)
+        checks.images(images)
         tables = [one.table if isinstance(one, Draw) else one for one in draws]
         if [len(table) for table in tables] != [len(images)] * len(self.recipes):
             raise UsageError("Expected one draw per view, with one row per image.")
@@ -136,20 +136,13 @@ def _statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[tuple, tup
     return mean, std
 
 
-def normalise(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """(x - mean) / std per channel, for x (B, 3, H, W) in 0-1."""
-    checks.images(x)
-    mean, std = _statistics(mean, std)
-    return (x - x.new_tensor(mean)[:, None, None]) / x.new_tensor(std)[:, None, None]
-
-
 def prepare(images: Tensor, size: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """The deterministic view for evaluation, (B, 3, size, size), float32.
 
     images: (B, 3, H, W), uint8 or float in 0-1. Resized (bilinear, antialiased) until the
     shorter side is `size`, the centre cut, normalised; as torchvision's Resize and CenterCrop.
     """
-    checks.images(images, uint8=True)
+    checks.images(images)
     checks.size(size)
     mean, std = _statistics(mean, std)
     height, width = images.shape[2:]
@@ -161,4 +154,5 @@ def prepare(images: Tensor, size: int, mean: Sequence[float], std: Sequence[floa
     if (tall, wide) != (height, width):
         x = interpolate(x, (tall, wide), mode="bilinear", antialias=True, align_corners=False)
     top, left = round((tall - size) / 2), round((wide - size) / 2)
-    return normalise(x[:, :, top : top + size, left : left + size], mean, std)
+    shift, scale = render.statistics(mean, std, x.device)
+    return (x[:, :, top : top + size, left : left + size] - shift) / scale

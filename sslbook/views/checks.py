@@ -1,4 +1,4 @@
-"""What the views accept, and how they say no."""
+"""Checks of the views' arguments, and the precision they are computed in."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from torch import Tensor
 from sslbook.errors import UsageError
 
 
-def images(x: Tensor, *, uint8: bool = False) -> None:
-    """Refuse anything but a non-empty batch (B, 3, H, W) of floats (or bytes, where allowed)."""
-    kinds = "float in 0-1 or uint8" if uint8 else "float in 0-1"
+def images(x: Tensor) -> None:
+    """Refuse anything but a non-empty batch (B, 3, H, W) of floats or bytes."""
     if not isinstance(x, Tensor):
         raise UsageError(
             f"Expected a tensor of images, got {type(x).__name__}.",
@@ -30,57 +29,15 @@ def images(x: Tensor, *, uint8: bool = False) -> None:
             f"Expected at least one image with pixels, got shape {tuple(x.shape)}.",
             todo="Check that the data set or the batch is not empty.",
         )
-    if not (x.is_floating_point() or (uint8 and x.dtype == torch.uint8)):
-        fix = "uint8 or float32" if uint8 else "float: images.float() / 255"
-        raise UsageError(f"Expected images as {kinds}, got {x.dtype}.", todo=f"Pass {fix}.")
-
-
-def column(value: Tensor | float, x: Tensor, name: str) -> Tensor:
-    """One number per sample as (B,) in the type and on the device of x; a float is repeated."""
-    value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
-    if value.ndim == 0:
-        value = value.expand(len(x))
-    if value.shape != (len(x),):
-        raise UsageError(
-            f"Expected {name} as one number per image, shape ({len(x)},), "
-            f"got {tuple(value.shape)}.",
-        )
-    return value
+    if not (x.is_floating_point() or x.dtype == torch.uint8):
+        raise UsageError(f"Expected images as float in 0-1 or uint8, got {x.dtype}.",
+                         todo="Pass uint8 or float32.")
 
 
 def size(value: int, name: str = "size") -> None:
     """Refuse a side that is not a positive whole number of pixels."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UsageError(f"Expected {name} as a whole number of pixels above 0, got {value!r}.")
-
-
-def kernel(value: int, height: int, width: int) -> None:
-    """Refuse a blur kernel that is even, or too wide to be reflected at the border."""
-    size(value, "kernel_size")
-    if value % 2 == 0 or value // 2 >= min(height, width):
-        raise UsageError(
-            f"A blur kernel of {value} does not fit images of {height}x{width} pixels.",
-            todo="Use an odd kernel_size below twice the image's shorter side.",
-        )
-
-
-def boxes(value: Tensor, x: Tensor) -> Tensor:
-    """Crop boxes as (B, 4) in the type of x; on the CPU also that they lie inside the image."""
-    value = torch.as_tensor(value, device=x.device).to(x.dtype)
-    if value.shape != (len(x), 4):
-        raise UsageError(
-            f"Expected boxes of shape ({len(x)}, 4) as top, left, height, width, "
-            f"got {tuple(value.shape)}.",
-        )
-    if value.device.type == "cpu":  # elsewhere the look would stall the device
-        start, extent = value[:, :2], value[:, 2:]
-        limit = value.new_tensor(x.shape[2:])
-        if not ((start >= 0) & (extent >= 1) & (start + extent <= limit)).all():
-            raise UsageError(
-                f"A crop box leaves the image of {x.shape[2]}x{x.shape[3]} pixels or is empty.",
-                todo="Boxes are top, left, height, width in whole pixels.",
-            )
-    return value
 
 
 def generator(value: torch.Generator) -> None:

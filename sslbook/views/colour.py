@@ -1,7 +1,6 @@
 """Colour operations in place on (B, 3, H, W) float images in 0-1, one parameter per sample.
 
-Written for few passes over memory and few kernel launches; `functional.py` wraps them into
-functions that leave their input alone and check it.
+Written for few passes over memory and few kernel launches.
 """
 
 from __future__ import annotations
@@ -19,34 +18,21 @@ LUMA = (0.2989, 0.587, 0.114)  # what torchvision's rgb_to_grayscale uses
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
-def per_image(value: Tensor) -> Tensor:
-    """(B,) as (B, 1, 1, 1), one number per image."""
-    return value[:, None, None, None]
-
-
 def luma(x: Tensor) -> Tensor:
     """The gray image (B, 1, H, W) of x (B, 3, H, W)."""
     weights = constant(LUMA, x.device, x.dtype).expand(len(x), 1, 3)
     return torch.bmm(weights, x.flatten(2)).view(-1, 1, *x.shape[2:])
 
 
-def blend_(
-    x: Tensor, factor: Tensor, own: Tensor | None = None, mean: Tensor | None = None
-) -> Tensor:
+def blend_(x: Tensor, factor: Tensor, own: Tensor, mean: Tensor) -> Tensor:
     """x <- clamp(factor * x + own * gray + mean * average(gray)), gray being x's own, in place.
 
     Brightness is (f, 0, 0), saturation (f, 1 - f, 0) and contrast (f, 0, 1 - f): one formula for
     the three lets every sample of a batch have its own operation. Parameters: (B, 1, 1, 1).
     """
-    other = None
-    if own is not None or mean is not None:
-        other = gray = luma(x)
-        if mean is not None:
-            other = gray.sum((2, 3), keepdim=True).mul_(mean / gray[0].numel())
-        if own is not None:
-            other = gray.mul_(own) if mean is None else gray.mul_(own).add_(other)
-    x.mul_(factor)
-    return (x if other is None else x.add_(other)).clamp_(0, 1)
+    gray = luma(x)
+    average = gray.sum((2, 3), keepdim=True).mul_(mean / gray[0].numel())
+    return x.mul_(factor).add_(gray.mul_(own).add_(average)).clamp_(0, 1)
 
 
 def hue_offsets(shift: Tensor) -> Tensor:

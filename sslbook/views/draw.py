@@ -1,4 +1,4 @@
-"""One throw of a recipe's dice for a batch: a table of parameters, a row for each view."""
+"""Sampled augmentation parameters, one row per view."""
 
 from __future__ import annotations
 

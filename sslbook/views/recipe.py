@@ -1,4 +1,4 @@
-"""A recipe says how a view is made, and throws the dice for it (`draw.py` holds the throw)."""
+"""Augmentation recipes: ranges and probabilities, and how parameters are sampled from them."""
 
 from __future__ import annotations
 
@@ -12,35 +12,19 @@ from sslbook.errors import UsageError
 from sslbook.views import checks
 from sslbook.views.draw import ORDERS, Draw
 
-TRIES = 10  # boxes thrown before RandomResizedCrop falls back to the centre
+TRIES = 10  # boxes drawn before RandomResizedCrop falls back to the centre
 BOX_NUMBERS = 2 * TRIES + 2
 NUMBERS = BOX_NUMBERS + 11  # uniform numbers per view, the same for every recipe
 
 
-def crop_boxes(
-    n: int,
-    height: int,
-    width: int,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    generator: torch.Generator,
-) -> Tensor:
-    """n boxes (n, 4) as top, left, height, width in pixels, by RandomResizedCrop's law.
+def _boxes(u: Tensor, height: int, width: int, scale: tuple, ratio: tuple) -> Tensor:
+    """Boxes (n, 4) as top, left, height, width in pixels, by RandomResizedCrop's law.
 
-    scale: range of the box's share of the image's area, drawn uniformly. ratio: range of
-    width / height, drawn uniformly in its logarithm. A box that does not fit is thrown again, up
-    to ten times; then the centre is cut, as large as the ratio allows. Float32, on the CPU.
+    u: uniform numbers (n, BOX_NUMBERS). scale: range of the box's share of the image's area, drawn
+    uniformly. ratio: range of width / height, drawn uniformly in its logarithm. A box that does not
+    fit is drawn again, up to ten times; then the centre is cut, as large as the ratio allows.
     Source: GoogLeNet (arXiv:1409.4842, sec. 6) as written down in torchvision.
     """
-    checks.size(n, "n"), checks.size(height, "height"), checks.size(width, "width")
-    checks.generator(generator)
-    _span("scale", scale, 0.0, 1.0)
-    _span("ratio", ratio, 0.0, math.inf)
-    return _boxes(torch.rand(n, BOX_NUMBERS, generator=generator), height, width, scale, ratio)
-
-
-def _boxes(u: Tensor, height: int, width: int, scale: tuple, ratio: tuple) -> Tensor:
-    """crop_boxes from uniform numbers u (n, BOX_NUMBERS)."""
     area = height * width * (scale[0] + (scale[1] - scale[0]) * u[:, :TRIES])
     low, high = math.log(ratio[0]), math.log(ratio[1])
     root = torch.exp((low + (high - low) * u[:, TRIES : 2 * TRIES]) / 2)  # sqrt(width / height)
@@ -108,8 +92,8 @@ class Recipe:
             )
         if self.hue not in ("hsv", "chroma"):
             raise UsageError(f'hue is "hsv" or "chroma", got {self.hue!r}.')
-        if self.blur > 0:
-            checks.kernel(self.kernel_size, self.size, self.size)
+        if self.blur > 0 and self.size < 2:
+            raise UsageError("A view of one pixel cannot be blurred.", todo="Use blur=0.")
         for name in ("crop", "ratio", "jitter", "blur_sigma"):  # lists would not hash
             object.__setattr__(self, name, tuple(getattr(self, name)))
 

@@ -1,4 +1,4 @@
-"""Views on a CPU: part by part, so that the cache holds them, and no pixel is computed for nothing.
+"""Views on a CPU, in chunks that fit its cache; an operation runs on the views that drew it alone.
 
 `branchless.py` has the same views for devices that launch kernels.
 """
