@@ -16,12 +16,14 @@ import nbformat
 import pytest
 import torch
 
-from sslbook import paths
+from sslbook import files, paths
 from sslbook.course import grading, preprocess, variants
 from sslbook.errors import UsageError
 from sslbook.nbtools import toc
 
-SEEDS = [str(seed) for seed in range(25)]
+SEEDS = [str(seed) for seed in range(16)]
+TWINS = {"barlow_twins": "barlow_twins_loss", "simclr": "nt_xent_loss", "dcl": "dcl_loss",
+         "mae": "mae_loss"}
 each = pytest.mark.parametrize("chapter", variants.chapters())
 
 
@@ -51,44 +53,29 @@ def test_every_variant_accepts_its_solution_and_refuses_its_blank(chapter):
             assert passes(task.cell, test), task.cell
             assert not passes(task.blank, test), task.cell
     assert len({task.text for task in tasks}) >= 10, "the draws hardly differ"
+    assert variants.assignment(chapter, SEEDS[0]).tasks[0] == tasks[0], "same seed, other task"
     assert not any(re.search(r"<\w+>", task.text + task.cell + task.hidden) for task in tasks)
 
 
 @each
 def test_no_hidden_test_accepts_another_variant(chapter):
-    """Nor does it accept an answer that knows the shown number alone."""
-    tasks = [variants.assignment(chapter, seed).tasks[0] for seed in SEEDS[:8]]
-    for one in tasks:
-        assert [passes(other.cell, one.hidden) for other in tasks] == [
-            other.cell == one.cell for other in tasks]
+    """Nor does it accept an answer that knows the shown number alone, nor the book's own."""
+    tasks = [variants.assignment(chapter, seed).tasks[0] for seed in SEEDS]
+    for one in tasks[:6]:
+        for other in tasks[:6]:
+            assert passes(other.cell, one.hidden) == (other.cell == one.cell)
         assert passes(constant(one), one.shown)
         assert not passes(constant(one), one.hidden)
-
-
-@pytest.mark.parametrize(("chapter", "own"), [
-    ("barlow_twins", "barlow_twins_loss"), ("simclr", "nt_xent_loss"), ("dcl", "dcl_loss"),
-    ("mae", "mae_loss")])
-def test_the_books_own_function_answers_no_variant(chapter, own):
-    line = f"from sslbook.methods.{chapter} import {own} as my_loss"
-    for seed in SEEDS:
-        task = variants.assignment(chapter, seed).tasks[0]
-        assert not passes(line, task.hidden), f"seed {seed} drew the twin"
-
-
-def test_a_seed_draws_the_same_course_again():
-    one, again, other = (variants.assignment("mae", seed) for seed in ("a", "a", "b"))
-    assert one == again != other
-
-
-def test_a_chapter_without_variants_is_named():
-    with pytest.raises(UsageError, match="no graded variants"):
-        variants.assignment("welcome", "0")
-    with pytest.raises(UsageError, match="has graded variants"):
-        grading.write_course(Path("nowhere"), [toc.find("welcome")])
+    twin = f"from sslbook.methods.{chapter} import {TWINS[chapter]} as my_loss"
+    assert not any(passes(twin, one.hidden) for one in tasks)
 
 
 def test_the_teachers_folder(tmp_path):
     chapters = [toc.find("barlow_twins"), toc.find("welcome")]
+    with pytest.raises(UsageError, match="has graded variants"):
+        grading.write_course(tmp_path, chapters[1:])
+    with pytest.raises(UsageError, match="no graded variants"):
+        variants.assignment("welcome", "0")
     said = grading.write_course(tmp_path, chapters, "7")
     assert said[:2] == ["barlow_twins: 10 points", "no graded variants yet: welcome"]
     marking = tmp_path / "marking" / "barlow_twins.md"
@@ -131,7 +118,7 @@ def test_assignments_are_whole_and_what_students_get_of_them_is_blank(chapter):
 
 FORBIDDEN = {
     "import sslbook.methods.mae": "is not there while",
-    "import importlib; importlib.import_module('sslbook.methods')": "is not there while",
+    "import importlib; importlib.import_module('sslbook.methods')": "not there|cannot be read",
     "import sslbook.course.variants": "is not there while",
     "open(sslbook.__path__[0] + '/methods/mae.py')": "cannot be read",
     "open(sslbook.__path__[0] + '/course/variants/mae.yml')": "cannot be read",
@@ -163,7 +150,7 @@ def test_the_guard():
                 print(error)""")
     lines = [line for line in said.splitlines() if not line.startswith("ok")]
     for line, (code, wanted) in zip(lines, FORBIDDEN.items(), strict=True):
-        assert (wanted or "done") in line, code
+        assert re.search(wanted or "done", line), code
     assert "before the guard closed" in guarded(
         "import sslbook.methods.mae; from sslbook.course import guard; guard.close()")
 
@@ -176,16 +163,6 @@ def nbgrader(course: Path, command: str) -> None:
     done = subprocess.run([sys.executable, "-m", "nbgrader", command, "barlow_twins"], cwd=course,
                           env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def hand_in(course: Path, student: str, answers: dict[str, str]) -> None:
-    """Submit the students' notebook with some of its cells filled in."""
-    notebook = nbformat.read(course / "release/barlow_twins/barlow_twins.ipynb", 4)
-    for cell in notebook.cells:
-        cell.source = answers.get(cell.id, cell.source)
-    folder = course / "submitted" / student / "barlow_twins"
-    folder.mkdir(parents=True)
-    nbformat.write(notebook, folder / "barlow_twins.ipynb")
 
 
 @pytest.mark.slow
@@ -216,7 +193,11 @@ def test_a_course_through_nbgrader(tmp_path):
         "phone": (right | {"my-loss": phone + loss.cell}, (0, 0, 2)),
         "spy": (right | {"my-loss": loss.cell + spy}, (1, 3, 2))}
     for student, (answers, _) in students.items():
-        hand_in(tmp_path, student, answers)
+        notebook = nbformat.reads(released, as_version=4)
+        for cell in notebook.cells:
+            cell.source = answers.get(cell.id, cell.source)
+        files.write_text(tmp_path / f"submitted/{student}/barlow_twins/barlow_twins.ipynb",
+                         nbformat.writes(notebook))
     nbgrader(tmp_path, "autograde")
     nbgrader(tmp_path, "generate_feedback")
     for student, (_, points) in students.items():

@@ -117,7 +117,7 @@ def _slides(cell: Cell, heading: str) -> Iterator[Slide]:
 
 
 def _text(cell: Cell) -> Iterator[Slide]:
-    """Under each heading its first paragraph, formulas, lists and what is bold; each table apart."""
+    """Under a heading its first paragraph, formulas, lists, bold ones; each table apart."""
     for part in re.split(r"^(?=##? )", _ASIDE.sub("", cell.source), flags=re.M):
         title, _, text = part.partition("\n")
         if not title.startswith("#"):
