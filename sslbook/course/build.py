@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sslbook import files, paths
@@ -61,20 +61,15 @@ def write(made: dict[Path, str], replace: bool) -> list[Path]:
 
 def check(made: dict[Path, str], replace: bool) -> None:
     """Raise UsageError where another text is in one of the files (unless `replace`)."""
-    check_free([path for path, text in made.items() if _text(path) != text], replace)
+    other = [path for path, text in made.items() if path.exists() and _text(path) != text]
+    if other and not replace:
+        raise UsageError(f"{other[0]} is there already.", "Nothing was written.",
+                         "Give another folder, or add --replace.")
 
 
 def _text(path: Path) -> str | None:
-    """What the file holds; None where it is not there or is no text."""
+    """What the file holds; None where it is no text."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
-
-
-def check_free(wanted: Iterable[Path], replace: bool) -> None:
-    """Raise UsageError where one of the files is there and `replace` is not set."""
-    there = [path for path in wanted if path.exists()]
-    if there and not replace:
-        raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
-                         "Give another folder, or add --replace.")

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
 
 from sslbook import files
 from sslbook.course import build, variants
 from sslbook.course.preprocess import HIDE, HIDE_END
-from sslbook.course.variants import Assignment, Question, Task
+from sslbook.course.variants import Assignment
 from sslbook.errors import UsageError
 from sslbook.nbtools.toc import Chapter
 
@@ -70,57 +73,42 @@ def write_course(out: Path, chapters: Sequence[Chapter], seed: str = "",
     if not picked:
         raise UsageError("None of these chapters has graded variants yet.", "None were written.",
                          f"These have: {', '.join(known)}.")
-    seed = _seed(out / "course.json", seed)
-    drawn = {one.name: variants.assignment(one.name, seed) for one in picked}
-    points = {name: sum(graded(one).values()) for name, one in drawn.items()}
-    made = {out / "source" / one.name / f"{one.name}.ipynb": notebook(one, drawn[one.name])
-            for one in picked}
-    made |= {out / "marking" / f"{name}.md": marking(one) for name, one in drawn.items()}
-    made[out / "nbgrader_config.py"] = _text("nbgrader_config.py.txt")
-    profile = out / "kernel" / "profile_default"
-    made[profile / "startup" / "00-guard.py"] = _STARTUP
-    made[profile / "ipython_kernel_config.py"] = "c.HistoryManager.enabled = False\n"
-    made[out / ".gitignore"] = "# hidden tests and seeds lie here: none of it is published\n*\n"
+    course = _course(out / "course.json", seed)
+    made = {out / "nbgrader_config.py": Path(__file__).with_name(
+                "nbgrader_config.py.txt").read_text(encoding="utf-8"),
+            out / "kernel/profile_default/startup/00-guard.py": _STARTUP,
+            out / "kernel/profile_default/ipython_kernel_config.py":
+                "c.HistoryManager.enabled = False\n",
+            out / ".gitignore": "# hidden tests and seeds lie here: none of it is published\n*\n"}
+    said = []
+    for chapter in picked:
+        drawn = variants.assignment(chapter.name, course["seed"])
+        made[out / "source" / chapter.name / f"{chapter.name}.ipynb"] = notebook(chapter, drawn)
+        made[out / "marking" / f"{chapter.name}.md"] = marking(drawn)
+        course["points"][chapter.name] = drawn.points
+        said.append(f"{chapter.name}: {drawn.points} points")
     build.write(made, replace)
-    about = {"seed": seed, "points": _points(out / "course.json") | points}
-    files.write_json(out / "course.json", about)
-    without = [one.name for one in chapters if one.name not in known]
-    return [f"{name}: {total} points" for name, total in points.items()] + [
-        f"no graded variants yet: {', '.join(without)}"] * bool(without) + [
-        f"{out} is yours alone: it has the seed and the hidden tests. Begin with marking/."]
+    files.write_json(out / "course.json", course)
+    if without := [one.name for one in chapters if one.name not in known]:
+        said.append(f"no graded variants yet: {', '.join(without)}")
+    return [*said,
+            f"{out} is yours alone: it has the seed and the hidden tests. Begin with marking/."]
 
 
-def _seed(path: Path, wanted: str) -> str:
-    """The course's seed: kept where there is a course, else the one asked for or a new one."""
+def _course(path: Path, wanted: str) -> dict[str, Any]:
+    """Seed and points of the course that is there, else of a new one with the seed asked for."""
     if not path.is_file():
-        return wanted or secrets.token_hex(4)
+        return {"seed": wanted or secrets.token_hex(4), "points": {}}
     try:
-        kept = str(json.loads(path.read_text(encoding="utf-8"))["seed"])
+        found = json.loads(path.read_text(encoding="utf-8"))
+        course = {"seed": str(found["seed"]), "points": dict(found["points"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__}).", "Nothing was written.",
                          "Give another folder, or put the file back.") from error
-    if wanted and wanted != kept:
+    if wanted and wanted != course["seed"]:
         raise UsageError(f"The course in {path.parent} was drawn from another seed.",
                          "Nothing was written.", "Give another folder, or leave --seed out.")
-    return kept
-
-
-def _points(path: Path) -> dict[str, int]:
-    """Points of the assignments that an earlier build has written."""
-    return json.loads(path.read_text(encoding="utf-8"))["points"] if path.is_file() else {}
-
-
-def _text(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def graded(assignment: Assignment) -> dict[str, int]:
-    """Points of every graded cell by its nbgrader id; those of questions end in `-question`."""
-    found: dict[str, int] = {}
-    for task in assignment.tasks:
-        found |= {f"{task.name}-shown": task.points[0]}
-        found |= {f"{task.name}-hidden": task.points[1]} if task.hidden else {}
-    return found | {f"{one.name}-question": one.points for one in assignment.questions}
+    return course
 
 
 def notebook(chapter: Chapter, assignment: Assignment) -> str:
@@ -128,51 +116,45 @@ def notebook(chapter: Chapter, assignment: Assignment) -> str:
     cells = [_cell("markdown", "intro", _START.format(title=chapter.title)),
              _cell("code", "imports", "import torch")]
     for task in assignment.tasks:
-        cells += _task_cells(task)
-    for question in assignment.questions:
-        cells += _question_cells(question)
+        name, (shown, hidden) = task.name, task.points
+        cells += [_cell("markdown", f"{name}-text", f"{task.text}\n\n*{shown + hidden} points*"),
+                  _cell("code", name, task.cell, solution=True),
+                  _cell("code", f"{name}-shown", task.shown, points=shown)]
+        if task.hidden:
+            more = (f"# more tests of {name} run when it is graded\n"
+                    f"{HIDE}\n{task.hidden}\n{HIDE_END}")
+            cells.append(_cell("code", f"{name}-hidden", more, points=hidden))
+    question = assignment.question
+    cells += [
+        _cell("markdown", f"{question.name}-text", f"### A question\n\n{question.text}\n\n"
+              f"*{question.points} points, marked by hand*"),
+        _cell("markdown", f"{question.name}-question", _full(assignment),
+              points=question.points, solution=True)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    made = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
-
-
-def _task_cells(task: Task) -> Iterable[dict[str, Any]]:
-    shown, hidden = task.points
-    yield _cell("markdown", f"{task.name}-text", f"{task.text}\n\n*{shown + hidden} points*")
-    yield _cell("code", task.name, task.cell, solution=True)
-    yield _cell("code", f"{task.name}-shown", task.shown, points=shown)
-    if task.hidden:
-        more = (f"# more tests of {task.name} run when it is graded\n"
-                f"{HIDE}\n{task.hidden}\n{HIDE_END}")
-        yield _cell("code", f"{task.name}-hidden", more, points=hidden)
-
-
-def _question_cells(question: Question) -> Iterable[dict[str, Any]]:
-    worth = "\n".join(f"- {points} for: {what}" for points, what in question.rubric)
-    yield _cell("markdown", f"{question.name}-text",
-                f"### A question\n\n{question.text}\n\n*{question.points} points, marked by hand*")
-    yield _cell("markdown", f"{question.name}-question",
-                f"{question.answer}\n\nRubric:\n\n{worth}", points=question.points, solution=True)
+    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    return nbformat.writes(made) + "\n"
 
 
 def _cell(kind: str, name: str, source: str, *, points: int | None = None,
-          solution: bool = False) -> dict[str, Any]:
+          solution: bool = False) -> NotebookNode:
     """A cell with nbgrader's metadata: graded where it has points, else locked or a solution."""
-    graded = points is not None
     about = {"schema_version": 3, "grade_id": name, "cell_type": kind, "task": False,
-             "grade": graded, "solution": solution, "locked": not solution}
-    made = {"cell_type": kind, "id": name.replace("_", "-"), "source": source,
-            "metadata": {"nbgrader": about | ({"points": points} if graded else {})}}
-    return made | ({"outputs": [], "execution_count": None} if kind == "code" else {})
+             "grade": points is not None, "solution": solution, "locked": not solution}
+    if points is not None:
+        about["points"] = points
+    new = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    return new(source, id=name.replace("_", "-"), metadata={"nbgrader": about})
 
 
-def marking(one: Assignment) -> str:
-    """Marking notes of an assignment: what was drawn, each rubric, what a full answer says."""
-    parts = [_MARKING.replace("NAME", one.chapter), f"## {one.chapter}\n"]
-    parts += [f"- `{task.name}` ({sum(task.points)} points). {task.note}\n" for task in one.tasks]
-    for question in one.questions:
-        parts.append(f"\n**{question.text}**\n\n")
-        parts += [f"- {points}: {what}\n" for points, what in question.rubric]
-        parts.append(f"\nA full answer: {question.answer}\n")
-    return "\n".join(part.rstrip("\n") + "\n" if part.startswith("#") else part.rstrip("\n")
-                     for part in parts) + "\n"
+def _full(assignment: Assignment) -> str:
+    """What a full answer to the question says, and its rubric."""
+    worth = "\n".join(f"- {points}: {what}" for points, what in assignment.question.rubric)
+    return f"{assignment.question.answer}\n\nRubric:\n\n{worth}"
+
+
+def marking(assignment: Assignment) -> str:
+    """Marking notes of an assignment: what was drawn, the rubric, what a full answer says."""
+    drawn = "\n".join(f"- `{task.name}` ({sum(task.points)} points). {task.note}"
+                      for task in assignment.tasks)
+    return (f"{_MARKING.replace('NAME', assignment.chapter)}\n## {assignment.chapter}\n\n{drawn}"
+            f"\n\n**{assignment.question.text}**\n\nA full answer: {_full(assignment)}\n")

@@ -12,8 +12,6 @@ from sslbook.errors import UserError
 PACKAGES = ("reveal.js@5.2.1", "mathjax@3.2.2")  # MIT and Apache-2.0
 # The few files that a deck takes in, with the sha256 that these versions have.
 FILES = {
-    "reveal.js/dist/reset.css":
-        "1aa8e84c9cabcbfe4d95b19879fe48b9c2c5e6d54574cbe679bc22edb9fe12b6",
     "reveal.js/dist/reveal.css":
         "68f915a11ebf7203c0446576b7e952ff61c5dd02134a8a226ffaf62ed42136d2",
     "reveal.js/dist/reveal.js":
@@ -21,6 +19,7 @@ FILES = {
     "mathjax/es5/tex-svg.js":
         "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882",
 }
+_INSTALL = f"npm install --prefix FOLDER {' '.join(PACKAGES)}; then --vendor FOLDER"
 
 
 def texts(folder: str = "") -> dict[str, str]:
@@ -29,26 +28,26 @@ def texts(folder: str = "") -> dict[str, str]:
     Without a folder they are taken from the cache in the data folder, which npm fills the first
     time. Raises UserError where a file is missing or not the one of these versions.
     """
-    root = Path(folder).expanduser() if folder else _cache()
+    root = Path(folder).expanduser() if folder else paths.data() / "npm"
+    if not folder and not all((root / "node_modules" / name).is_file() for name in FILES):
+        _npm(root)
     root = root / "node_modules" if (root / "node_modules").is_dir() else root
     for name, digest in FILES.items():
         if not (root / name).is_file():
-            raise UserError(f"{root / name} is not there.", "No slides were written.", _install())
+            raise UserError(f"{root / name} is not there.", "No slides were written.", _INSTALL)
         if files.sha256(root / name) != digest:
             raise UserError(f"{name} is not the file of {' or '.join(PACKAGES)}.",
-                            "No slides were written.", _install())
+                            "No slides were written.", _INSTALL)
     return {name: (root / name).read_text(encoding="utf-8") for name in FILES}
 
 
-def _cache() -> Path:
-    folder = paths.data() / "npm"
-    if all((folder / "node_modules" / name).is_file() for name in FILES):
-        return folder
+def _npm(folder: Path) -> None:
+    """Let npm put the packages into the folder."""
     npm = shutil.which("npm")
     if npm is None:
         raise UserError("Slides need reveal.js and MathJax, and npm is not here to get them.",
                         "No slides were written.",
-                        f"Install Node.js; or, where npm is: {_install()}")
+                        f"Install Node.js; or, where npm is: {_INSTALL}")
     folder.mkdir(parents=True, exist_ok=True)
     line = [npm, "install", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund",
             "--loglevel=error", "--prefix", str(folder), *PACKAGES]
@@ -56,9 +55,4 @@ def _cache() -> Path:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(f"npm could not get {' and '.join(PACKAGES)}: {last}",
-                        "No slides were written.", f"Elsewhere: {_install()}")
-    return folder
-
-
-def _install() -> str:
-    return f"npm install --prefix FOLDER {' '.join(PACKAGES)}; then --vendor FOLDER"
+                        "No slides were written.", f"Elsewhere: {_INSTALL}")

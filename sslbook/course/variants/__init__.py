@@ -1,30 +1,70 @@
-"""Graded tasks that are drawn: each course has its own, so the book's solutions answer none.
+"""Graded tasks drawn at random: each course has its own, so the book's solutions answer none.
 
-A chapter's variants lie in a module of its name with one function, `assignment(draw)`: from a
-`random.Random` it chooses axis, sign, norm or fixture, and returns tasks (graded by running them)
-and questions (graded by a person). A task's cell is written as the book's exercises are, with a
-`# blank:` line and a solution: blank, reference and the right value all come from this one text.
+A chapter's variants are data, `variants/<chapter>.yml`: tasks whose knobs are drawn (an option is
+what the text says and the code that stands for it; the first of each are the book's own), wrong
+claims to refute by an example, open questions. A task's cell is written as the book's exercises
+are, with a `# blank:` line and a solution: blank, reference and right value come from this text.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sslbook.errors import UsageError
 from sslbook.nbtools.source import BEGIN, BLANK, END, blank
 
-SEED = 10**6  # hidden cases are drawn from seeds below this
-_DRAWN = """\
+Entry = dict[str, Any]  # a part of a chapter's file
+_FOLDER = Path(__file__).parent
+_SLOT = re.compile(r"^( *)<(\w+)>|<(\w+)>", re.M)
+_SHOWN = """\
+from sslbook.lesson import check_same
+
+case = {case}
+assert check_same({name}(*case), {right}, grads=False, bound=1e-5)"""
+_HIDDEN = """\
+from sslbook.lesson import check_same
+
+
 def drawn(*shape, seed):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
-"""
+
+
+def reference():
+{inside}
+    return {name}
+
+
+cases = {cases}
+assert check_same({name}, reference(), *cases)"""
+_CLAIM = """\
+### A claim to refute
+
+> {claim}
+
+It is wrong. Write `counterexample()`, which returns an example against it: {gives}. The test below
+says what counts."""
+_EXAMPLE = """\
+def counterexample():
+    {start}
+    # blank: {blank}
+    ### BEGIN SOLUTION
+    {solution}
+    ### END SOLUTION"""
+_REFUTES = """\
+{given}
+
+
+{judge}
+
+assert refutes(*counterexample()), 'this example does not refute the claim'"""
 
 
 @dataclass(frozen=True)
@@ -70,13 +110,16 @@ class Assignment:
 
     chapter: str
     tasks: tuple[Task, ...]
-    questions: tuple[Question, ...]
+    question: Question
+
+    @property
+    def points(self) -> int:
+        return sum(sum(task.points) for task in self.tasks) + self.question.points
 
 
 def chapters() -> list[str]:
     """The chapters that have variants."""
-    names = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return sorted(name for name in names if not name.startswith("_"))
+    return sorted(path.stem for path in _FOLDER.glob("*.yml"))
 
 
 def assignment(chapter: str, seed: str) -> Assignment:
@@ -87,35 +130,53 @@ def assignment(chapter: str, seed: str) -> Assignment:
     if chapter not in chapters():
         raise UsageError(f"Chapter {chapter} has no graded variants yet.", "Nothing was drawn.",
                          f"These have: {', '.join(chapters())}.")
-    module = import_module(f"{__name__}.{chapter}")
-    return module.assignment(random.Random(f"{seed}/{chapter}"))  # nosec B311 # no secret in it
+    entry = yaml.safe_load((_FOLDER / f"{chapter}.yml").read_text(encoding="utf-8"))
+    draw = random.Random(f"{seed}/{chapter}")  # nosec B311 # no secret in it
+    tasks = [_variant(one, draw) for one in entry["tasks"]]
+    if "claims" in entry:
+        tasks.append(_claim(entry["claims"], draw))
+    asked = draw.choice(entry["questions"])
+    question = Question(**asked | {"rubric": tuple(map(tuple, asked["rubric"]))})
+    return Assignment(chapter, tuple(tasks), question)
 
 
-def choose(draw: random.Random, knobs: dict[str, Sequence[str]], book: dict[str, str]
-           ) -> dict[str, str]:
-    """One value of each knob, at random, but never all as the book's own function has them."""
-    while True:
-        chosen = {name: draw.choice(list(values)) for name, values in knobs.items()}
-        if chosen != book:
-            return chosen
+def _variant(entry: Entry, draw: random.Random) -> Task:
+    """A function drawn by its knobs, compared with its reference in value and gradient.
 
-
-def compared(name: str, text: str, cell: str, *, case: str, cases: str, note: str,
-             points: tuple[int, int] = (1, 3)) -> Task:
-    """A task whose function is compared with its reference, in value and gradient.
-
-    case: source of one tuple of arguments for the shown test, which holds the right value as a
-    number. cases: source of a list of such tuples for the hidden test; `drawn(*shape, seed=...)`
-    makes float64 tensors there.
+    case: source of the arguments of the shown test, which holds the right value as a number.
+    cases: of a list of such for the hidden one; each `<seed>` there is a number of its own.
     """
-    right = value(cell, name, case)
-    shown = (f"from sslbook.lesson import check_same\n\ncase = {case}\n"
-             f"assert check_same({name}(*case), {right}, grads=False, bound=1e-5)")
-    inside = textwrap.indent(solved(cell), "    ")
-    hidden = (f"from sslbook.lesson import check_same\n\n{_DRAWN}\n\n"
-              f"def reference():\n{inside}\n    return {name}\n\n\n"
-              f"cases = {cases}\nassert check_same({name}, reference(), *cases)")
-    return Task(name, text, cell, shown, hidden, points, note)
+    knobs = {name: [one if isinstance(one, dict) else {"say": one, "code": one} for one in options]
+             for name, options in entry["knobs"].items()}
+    book = {name: options[0] for name, options in knobs.items()}
+    chosen = book
+    while chosen == book:
+        chosen = {name: draw.choice(options) for name, options in knobs.items()}
+    said, code = ({knob: one[key] for knob, one in chosen.items()} for key in ("say", "code"))
+    name, cell, case = entry["name"], _fill(entry["cell"], code), entry["case"]
+    cases = re.sub("<seed>", lambda _: str(draw.randrange(10**6)), entry["cases"])
+    return Task(
+        name, _fill(entry["text"], said), cell,
+        _SHOWN.format(name=name, case=case, right=_value(cell, name, case)),
+        _HIDDEN.format(name=name, cases=cases, inside=textwrap.indent(solved(cell), "    ")),
+        tuple(entry["points"]), f"Drawn: {said}.")
+
+
+def _claim(entry: Entry, draw: random.Random) -> Task:
+    """A wrong claim to refute by an example; the students see the test that judges it."""
+    words = entry | draw.choice(entry["wrong"])
+    return Task("counterexample", _CLAIM.format(**words), _EXAMPLE.format(**words),
+                _REFUTES.format(**words), "", (2, 0),
+                "Any example that passes the shown test is right.")
+
+
+def _fill(template: str, words: dict[str, str]) -> str:
+    """Each <name> replaced by its words; lines that begin with it keep its indentation."""
+    def put(found: re.Match[str]) -> str:
+        margin = found[1] or ""
+        return margin + words[found[2] or found[3]].replace("\n", f"\n{margin}")
+
+    return _SLOT.sub(put, template)
 
 
 def solved(cell: str) -> str:
@@ -124,33 +185,10 @@ def solved(cell: str) -> str:
     return "\n".join(line for line in cell.splitlines() if not line.strip().startswith(marks))
 
 
-def value(cell: str, name: str, case: str) -> str:
-    """Source of what the solved cell's function says on a case, to 7 digits: number or tensor."""
+def _value(cell: str, name: str, case: str) -> str:
+    """Source of what the solved cell's function says on a case, to 7 digits: one number."""
     import torch
 
     space: dict[str, Any] = {"torch": torch}
     exec(cell, space)  # nosec B102 # the package's own text
-    found = space[name](*eval(case, space))  # nosec B307 # the same
-    if isinstance(found, torch.Tensor):
-        digits = [float(f"{one:.7g}") for one in found.double().flatten().tolist()]
-        shape = list(found.shape)
-        return f"torch.tensor({digits}).reshape({shape})"
-    return f"{found:.7g}"
-
-
-def refuted(name: str, claim: str, gives: str, cell: str, judge: str, note: str,
-            points: int = 2) -> Task:
-    """A task to refute a claim by an example.
-
-    gives: what the function returns, in words. judge: source of `refutes(...)`, which is true
-    where what the function returns refutes the claim; the students see it.
-    """
-    text = (f"### A claim to refute\n\n> {claim}\n\nIt is wrong. Write `{name}()`, which returns "
-            f"an example against it: {gives}. The test below says what counts.")
-    shown = f"{judge}\n\nassert refutes(*{name}()), 'this example does not refute the claim'"
-    return Task(name, text, cell, shown, "", (points, 0), note)
-
-
-def seeds(draw: random.Random, count: int) -> list[int]:
-    """Seeds of hidden cases."""
-    return [draw.randrange(SEED) for _ in range(count)]
+    return f"{float(space[name](*eval(case, space))):.7g}"  # nosec B307 # the same
