@@ -6,14 +6,13 @@ from functools import partial
 
 import pytest
 import torch
-from changes import generator, normal
+from changes import normal
 from harness import checks
 from specs import Spec
 from torch import Tensor
 
 from sslbook.methods.linear_jepa import (
     OBJECTIVES,
-    aligned_start,
     fixed_point,
     linear_loss,
     speed,
@@ -82,30 +81,3 @@ test_spec = checks(
     Spec(function=fixed_point, **SMALL, cases=[(1.0, 2, "mae")],
          values=[((RHO, 2, "jepa"), [0.25, 4.0]), ((RHO, 2, "mae"), [0.629961, 1.587401])],
          refused=[((1.0, 0, "mae"), "whole number"), ((1.0, True, "mae"), "whole number")]))
-
-
-# -- descent of matrices --------------------------------------------------------------------------
-
-
-def descend(objective: str, depth: int, eps: float, rate: float, steps: int) -> Tensor:
-    """Gradient descent in a random basis; (steps + 1, 2) of w, the encoder's entries in it."""
-    basis, variance = torch.linalg.qr(normal(0, 2, 2)).Q, LAMBD / RHO
-    sigma = [basis @ torch.diag(one) @ basis.T for one in (variance, LAMBD, variance + LAMBD**2)]
-    layers, head = aligned_start(2, depth, eps, generator())
-    path = []
-    for _ in range(steps + 1):
-        encoder = torch.linalg.multi_dot(layers[::-1]) if depth > 1 else layers[0]
-        path.append((basis.T @ encoder @ basis).diagonal())
-        parts = [one.detach().requires_grad_() for one in (*layers, head)]
-        loss = linear_loss(parts[:-1], parts[-1], *sigma, objective)
-        *layers, head = (p.detach() - rate * g
-                         for p, g in zip(parts, torch.autograd.grad(loss, parts), strict=True))
-    return torch.stack(path)
-
-
-@both
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_one_small_step_of_matrices_moves_as_the_equation_says(objective: str, depth: int) -> None:
-    path = descend(objective, depth, 0.3, 1e-5, 1)
-    expected = speed(path[0], LAMBD, RHO, depth, objective)
-    assert torch.allclose((path[1] - path[0]) / 1e-5, expected, rtol=1e-3)

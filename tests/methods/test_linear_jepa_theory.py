@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-import torch
-from changes import generator
-from test_linear_jepa import LAMBD, RHO, both, descend
+from test_linear_jepa import LAMBD, RHO, both
 
 from sslbook.errors import UsageError
 from sslbook.methods.linear_jepa import (
-    aligned_start,
     divergent_part,
     fixed_point,
     learning_time,
@@ -92,7 +89,8 @@ def test_time_scales_with_the_covariance_and_falls_with_the_slope(lambd, rho, ob
     for depth in (1, 2, 3, 4):
         time = float(learning_time(lambd, rho, depth, objective, 1e-3))
         assert time > 0
-        assert float(learning_time(2 * lambd, rho, depth, objective, 1e-3)) == pytest.approx(time / 2)
+        twice = float(learning_time(2 * lambd, rho, depth, objective, 1e-3))
+        assert twice == pytest.approx(time / 2)
         if objective == "jepa" and depth > 1:
             assert float(learning_time(lambd, 1.2 * rho, depth, objective, 1e-3)) < time
 
@@ -104,35 +102,3 @@ def test_what_the_learning_time_refuses_and_its_trap() -> None:
                         ((1.0, 1.0, 2, "mae", 0.01, 1.0), "share")):
         with pytest.raises(UsageError, match=says):
             learning_time(*given)
-
-
-# -- the network ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("objective", "rate", "steps", "times", "rest"), [
-    ("mae", 1e-2, 1000, (2.60, 3.60), (0.6300, 1.5874)),
-    ("jepa", 5e-2, 1840, (41.4, 36.0), (0.25, 4.0))])
-def test_descent_has_the_cards_times_and_fixed_points(objective, rate, steps, times, rest) -> None:
-    path = descend(objective, 2, 0.05, rate, steps)
-    assert path[-1].tolist() == pytest.approx(list(rest), abs=2e-3)
-    half = fixed_point(RHO, 2, objective) / 2
-    found = [float((path[:, i] >= half[i]).double().argmax()) * rate for i in range(2)]
-    assert found == pytest.approx(list(times), abs=0.21)
-    assert found == pytest.approx(learning_time(LAMBD, RHO, 2, objective, 0.05).tolist(), rel=0.02)
-    assert (found[0] < found[1]) == (objective == "mae")
-
-
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_the_start_is_balanced_and_aligned(depth: int) -> None:
-    layers, head = aligned_start(3, depth, 0.01, generator())
-    encoder = layers[0]
-    for before, after in zip(layers, [*layers[1:], head], strict=True):
-        assert torch.allclose(before @ before.T, after.T @ after, atol=1e-12)
-    for layer in layers[1:]:
-        encoder = layer @ encoder
-    assert torch.allclose(encoder, 0.01 * torch.eye(3, dtype=torch.float64), atol=1e-12)
-    assert len(layers) == depth
-    if depth > 1:
-        assert float((layers[0] - layers[0].diagonal().diag()).abs().max()) > 1e-3
-    with pytest.raises(UsageError, match="more than 0"):
-        aligned_start(2, 2, 0.0, generator())

@@ -81,7 +81,8 @@ test_spec = checks(
              "the variance divides by P": changed(
                  variance=lambda t: t.var(2, correction=0, keepdim=True)),
              "all patches count": changed(over=lambda e, m: e.mean()),
-             "visible patches count": changed(over=lambda e, m: (e * (1 - m)).sum() / (1 - m).sum()),
+             "visible patches count": changed(
+                 over=lambda e, m: (e * (1 - m)).sum() / (1 - m).sum()),
              "divided by all patches": changed(over=lambda e, m: (e * m).mean()),
              "averaged per image first": changed(
                  over=lambda e, m: ((e * m).sum(1) / m.sum(1).clamp_min(1)).mean()),

@@ -19,7 +19,8 @@ CONTEXT, TARGET = (0.136, 0.368), (0.156, 0.622)  # shares of the official launc
 
 def case(seed: int, blocks: int = 2, rows: int = 3, columns: int = 8, width: int = 4):
     _, wanted = column_masks(rows, columns, CONTEXT, TARGET, blocks, generator(seed))
-    return normal(seed, blocks, rows, columns, width), normal(seed + 99, rows, columns, width), wanted
+    predicted, codes = normal(seed, blocks + 1, rows, columns, width).split((blocks, 1))
+    return predicted, codes[0], wanted
 
 
 def loops(predicted, codes, wanted):
@@ -39,27 +40,20 @@ def right(predicted, codes, wanted):
     return (squares(predicted, codes, wanted).sum(dim=-1) / wanted.sum(dim=-1)).mean()
 
 
-def no_stop_gradient(predicted, codes, wanted):
-    return right(predicted - codes, torch.zeros_like(codes), wanted)
-
-
 def pooled(predicted, codes, wanted):
-    return (predicted - codes.detach())[wanted].square().mean()
+    return squares(predicted, codes, wanted).sum() / wanted.sum()
 
 
 def unwanted_moved(inputs: tuple, by: torch.Generator) -> tuple:
-    predicted, codes, wanted = inputs
-    return torch.where(wanted[..., None], predicted, 9.0), codes, wanted
+    return torch.where(inputs[2][..., None], inputs[0], 9.0), *inputs[1:]
 
 
 def rows_reordered(inputs: tuple, by: torch.Generator) -> tuple:
-    predicted, codes, wanted = inputs
-    return predicted.flip(1), codes.flip(0), wanted.flip(1)
+    return inputs[0].flip(1), inputs[1].flip(0), inputs[2].flip(1)
 
 
 def an_empty_block(inputs: tuple, by: torch.Generator) -> tuple:
-    predicted, codes, wanted = inputs
-    return predicted, codes, wanted.index_fill(0, torch.tensor(0), False)
+    return *inputs[:2], inputs[2].index_fill(0, torch.tensor(0), False)
 
 
 PREDICTED, CODES, WANTED = case(0)
@@ -77,7 +71,8 @@ test_spec = checks(Spec(
         (PREDICTED, CODES, WANTED[:1]), (PREDICTED, CODES, WANTED.float()))],
     cases=[case(1), case(2, blocks=3), (PREDICTED, CODES, BLOCKS)], right={"by sums": right},
     mutants={
-        "no stop-gradient": no_stop_gradient, "columns of all blocks are pooled": pooled,
+        "no stop-gradient": lambda p, c, w: right(p - c, 0 * c, w),
+        "columns of all blocks are pooled": pooled,
         "every column counts": lambda p, c, w: squares(p, c, w | True).mean(),
         "divided by all columns": lambda p, c, w: squares(p, c, w).mean()},
 ))
