@@ -22,7 +22,7 @@ from sslbook.methods.barlow_twins import barlow_twins_loss
 from sslbook.methods.byol import byol_loss
 from sslbook.methods.directpred import direct_predictor, updated_moment
 from sslbook.methods.label_augmentation import label_augmentation_loss, rotations
-from sslbook.methods.mae import MaskedAutoencoder, mae_loss
+from sslbook.methods.mae import mae_loss, place_tokens
 from sslbook.methods.simclr import nt_xent_loss
 from sslbook.methods.t_jepa import jepa_loss
 from sslbook.streams import Streams
@@ -60,6 +60,26 @@ def siamese():
 def student(predictor=None):
     made = heads.predictor(24, 32) if predictor is None else predictor
     return InDouble(heads.StudentTeacher(encoder(), heads.projector(32, 32, 24), made))
+
+
+class Masked(nn.Module):
+    """An encoder of the visible patches and a decoder of all of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nets.build("vit_patches", size=SIZE, patch=4, width=16, depth=1, heads=2)
+        self.decoder = nets.PatchDecoder(16, 48, 16, 16, 1, 2)
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def forward(self, batch, loss):
+        x, visible, hidden = batch
+        patches = nets.patchify(x, 4)
+        mask = torch.zeros(patches.shape[:2], device=x.device).scatter(1, hidden, 1.0)
+        tokens = self.decoder.narrow(self.encoder.tokens(x, visible))
+        full = place_tokens(tokens, visible, self.decoder.mask_token, self.encoder.count)
+        return {"loss": loss(self.decoder(full), patches, mask)}
 
 
 class Direct(nn.Module):
@@ -170,8 +190,7 @@ def cases(streams):
     adjacency = torch.eye(40).double() + 0.1
 
     def mae():
-        made = nets.build("vit_patches", size=SIZE, patch=4, width=16, depth=1, heads=2)
-        return InDouble(MaskedAutoencoder(made, nets.PatchDecoder(16, 48, 16, 16, 1, 2)))
+        return InDouble(Masked())
 
     return {
         "Barlow Twins": (siamese, pairs(8), barlow_twins_loss, []),

@@ -7,7 +7,6 @@ arXiv 2011.10566; official repository of the latter facebookresearch/simsiam (wr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import torch
@@ -15,8 +14,6 @@ from torch import Tensor
 
 from sslbook.errors import UsageError
 from sslbook.methods.common import check_knob, two_views, unit_rows
-
-MOMENTUM = 0.99  # where the teacher's momentum starts at the size of CIFAR-10, in solo-learn
 
 
 def cosines(p: Tensor, z: Tensor) -> Tensor:
@@ -75,11 +72,3 @@ def ema_update(
         )
     for own, other in zip(teacher, student, strict=True):
         own.copy_(momentum * own + (1 - momentum) * other)
-
-
-def momentum_at(step: int, steps: int, start: float = MOMENTUM, end: float = 1.0) -> float:
-    """The teacher's momentum after update `step` of `steps`: from start to end, a half cosine.
-
-    end - (end - start) (cos(pi step / steps) + 1) / 2; BYOL's paper goes from .996 to 1.
-    """
-    return end - (end - start) * (math.cos(math.pi * step / max(1, steps)) + 1) / 2

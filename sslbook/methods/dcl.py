@@ -1,4 +1,4 @@
-"""Decoupled contrastive learning (DCL): the sibling leaves its own denominator.
+"""Decoupled contrastive learning (DCL): the positive leaves its own denominator.
 
 C.-H. Yeh et al., "Decoupled Contrastive Learning", ECCV 2022, arXiv 2110.06848; the code that the
 community uses is raminnakhli/Decoupled-Contrastive-Learning (written anew here).
@@ -22,7 +22,7 @@ SIGMA = 0.5  # width of the weights of DCLW, in the same code
 def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
     """The decoupled loss of every view, (2N,) in nats, rows in the order [z1; z2].
 
-    L_i = -s_ij / t + log sum_{k not i, k not j} exp(s_ik / t), with j the sibling of i and s the
+    L_i = -s_ij / t + log sum_{k not i, k not j} exp(s_ik / t), with j the positive of i and s the
     cosine similarity. The sum has 2(N - 1) terms.
 
     z1, z2: (N, D), row i of both from the same input; N >= 2; they need not be normalised.
@@ -30,8 +30,8 @@ def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE)
     between the two gradients is `coupling`. Raises UsageError as `dcl_loss` does.
     """
     check_knob(temperature, "temperature", "dcl_terms", zero=False)
-    siblings, others = _parts(z1, z2, temperature)
-    return others - siblings
+    positives, others = _parts(z1, z2, temperature)
+    return others - positives
 
 
 def dcl_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
@@ -44,8 +44,8 @@ def dcl_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) 
     Raises UsageError for other shapes, a batch of one, or a temperature of 0 or less.
     """
     check_knob(temperature, "temperature", "dcl_loss", zero=False)
-    siblings, others = _parts(z1, z2, temperature)
-    return others.mean() - siblings.mean()
+    positives, others = _parts(z1, z2, temperature)
+    return others.mean() - positives.mean()
 
 
 def coupling(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
@@ -59,11 +59,11 @@ def coupling(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) 
 
 
 def coupling_of(
-    samples: int, temperature: float, sibling: float = 1.0, negative: float = 0.0
+    samples: int, temperature: float, positive: float = 1.0, negative: float = 0.0
 ) -> float:
-    """q_B in closed form, where all siblings and all negatives have one similarity each.
+    """q_B in closed form, where all positives and all negatives have one similarity each.
 
-    samples: N, 2 or more. sibling, negative: cosines, by default a perfect pair among orthogonal
+    samples: N, 2 or more. positive, negative: cosines, by default a perfect pair among orthogonal
     others: 2(N-1) / (2(N-1) + exp(1/t)). Raises UsageError for N < 2 or a temperature of 0 or less.
     """
     check_knob(temperature, "temperature", "coupling_of", zero=False)
@@ -72,17 +72,17 @@ def coupling_of(
             f"coupling_of got a batch of {samples}; one sample has no negatives.",
             todo="Give 2 samples or more.",
         )
-    gap = math.log(2 * (samples - 1)) + (negative - sibling) / temperature
+    gap = math.log(2 * (samples - 1)) + (negative - positive) / temperature
     return 1 / (1 + math.exp(-gap)) if gap > -700 else 0.0
 
 
-def sibling_weights(z1: Tensor, z2: Tensor, sigma: float = SIGMA) -> Tensor:
+def positive_weights(z1: Tensor, z2: Tensor, sigma: float = SIGMA) -> Tensor:
     """The weights of DCLW, (N,), no unit: w_i = 2 - N softmax_i(s(z1_i, z2_i) / sigma).
 
     They average to 1; a pair that agrees less than the others weighs more, and a weight is
     negative where the softmax exceeds 2 / N. Raises UsageError for other shapes or sigma <= 0.
     """
-    check_knob(sigma, "sigma", "sibling_weights", zero=False)
+    check_knob(sigma, "sigma", "positive_weights", zero=False)
     n = len(z1)
     agreement = similarity(z1, z2)[:n, n:].diagonal()  # (N,)
     return 2 - n * (agreement / sigma).softmax(dim=0)
@@ -91,21 +91,21 @@ def sibling_weights(z1: Tensor, z2: Tensor, sigma: float = SIGMA) -> Tensor:
 def dclw_loss(
     z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE, sigma: float = SIGMA
 ) -> Tensor:
-    """DCLW, a scalar in nats: as `dcl_loss`, the sibling's term times `sibling_weights`.
+    """DCLW, a scalar in nats: as `dcl_loss`, the positive's term times `positive_weights`.
 
     No gradient flows through the weights, as in lightly; the community code lets it flow, which
     changes the gradient and not the value. Raises UsageError as `dcl_loss` does.
     """
     check_knob(temperature, "temperature", "dclw_loss", zero=False)
-    weights = sibling_weights(z1, z2, sigma).detach().repeat(2)  # (2N,)
-    siblings, others = _parts(z1, z2, temperature)
-    return others.mean() - (weights * siblings).mean()
+    weights = positive_weights(z1, z2, sigma).detach().repeat(2)  # (2N,)
+    positives, others = _parts(z1, z2, temperature)
+    return others.mean() - (weights * positives).mean()
 
 
 def _parts(z1: Tensor, z2: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
-    """s_ij / t of each view's sibling, and log of the sum over its negatives, both (2N,)."""
+    """s_ij / t of each view's positive, and log of the sum over its negatives, both (2N,)."""
     logits = similarity(z1, z2) / temperature
     n = len(z1)
-    siblings = logits[:n, n:].diagonal().repeat(2)
+    positives = logits[:n, n:].diagonal().repeat(2)
     same_image = torch.eye(n, dtype=torch.bool, device=logits.device).repeat(2, 2)
-    return siblings, logits.masked_fill(same_image, -math.inf).logsumexp(dim=1)
+    return positives, logits.masked_fill(same_image, -math.inf).logsumexp(dim=1)

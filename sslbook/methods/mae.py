@@ -6,15 +6,10 @@ official repository facebookresearch/mae, models_mae.py (written anew here, with
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslbook.errors import UsageError
 from sslbook.methods.common import check_knob, full_precision
-from sslbook.nets import PatchDecoder, PatchViT, patchify
 
 EPS = 1e-6  # added to the variance of a patch, as in the official code
 
@@ -80,33 +75,3 @@ def place_tokens(tokens: Tensor, visible: Tensor, mask_token: Tensor, count: int
                          todo="Give one place per token, each between 0 and the number of patches.")
     everywhere = mask_token.to(tokens.dtype).expand(b, count, width)
     return everywhere.scatter(1, visible[:, :, None].expand(b, k, width), tokens)
-
-
-class MaskedAutoencoder(nn.Module):
-    """A PatchViT that sees a part of the patches, and a light decoder that predicts all of them.
-
-    Call with batch = (x, visible, hidden), as masks.RandomPatches makes it, and a loss of
-    (prediction, patches, mask). Returns {"loss": scalar}.
-    """
-
-    def __init__(self, encoder: PatchViT, decoder: PatchDecoder):
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Features of whole images: (B, 3, S, S) -> (B, out_dim). What is kept."""
-        return self.encoder(x)
-
-    def predict(self, x: Tensor, visible: Tensor) -> Tensor:
-        """Prediction (B, L, P) for every patch from the visible ones (B, K) alone."""
-        tokens = self.decoder.narrow(self.encoder.tokens(x, visible))
-        count = self.encoder.count
-        return self.decoder(place_tokens(tokens, visible, self.decoder.mask_token, count))
-
-    def forward(
-        self, batch: tuple[Tensor, Tensor, Tensor], loss: Callable[..., Tensor]
-    ) -> dict[str, Any]:
-        x, visible, hidden = batch
-        patches = patchify(x, self.encoder.patch)
-        mask = torch.zeros(patches.shape[:2], device=x.device).scatter(1, hidden, 1.0)
-        return {"loss": loss(self.predict(x, visible), patches, mask)}

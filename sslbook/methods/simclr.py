@@ -1,4 +1,4 @@
-"""SimCLR: each view finds its sibling among all other views of the batch.
+"""SimCLR: each view finds its positive among all other views of the batch.
 
 T. Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020,
 arXiv 2002.05709; official repository google-research/simclr (written anew here).
@@ -19,7 +19,7 @@ TEMPERATURE = 0.5  # the paper's choice for CIFAR-10
 def similarity(z1: Tensor, z2: Tensor) -> Tensor:
     """Cosine similarities (2N, 2N) between all views of a batch, rows in the order [z1; z2].
 
-    z1, z2: (N, D). View i of z1 has its sibling at column N + i. A row of zeros has similarity 0
+    z1, z2: (N, D). View i of z1 has its positive at column N + i. A row of zeros has similarity 0
     to everything, itself included. Computed in float32 at least, autocast off. Raises UsageError
     for other shapes or a batch of one.
     """
@@ -33,8 +33,8 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATU
     """NT-Xent (eq. 1 of the paper, averaged as in its algorithm 1), a scalar in nats.
 
     L = mean over the 2N views i of -s_ij / t + log sum_{k != i} exp(s_ik / t), where j is the
-    sibling of i and s the cosine similarity. Only the view itself is left out of the sum; the
-    sibling stays in (leaving it out gives the decoupled loss, DCL).
+    positive of i and s the cosine similarity. Only the view itself is left out of the sum; the
+    positive stays in (leaving it out gives the decoupled loss, DCL).
 
     z1, z2: (N, D) projections of two views, row i of both from the same input; N >= 2. They need
     not be normalised. temperature: more than 0; .5 in the paper for CIFAR-10.
@@ -48,6 +48,6 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATU
     n = len(z1)
     itself = torch.eye(2 * n, dtype=torch.bool, device=cosines.device)
     others = (cosines / temperature).masked_fill(itself, -math.inf)
-    # The siblings are the diagonal of the upper right block; the lower left one mirrors it.
-    siblings = cosines[:n, n:].diagonal() / temperature
-    return others.logsumexp(dim=1).mean() - siblings.mean()
+    # The positives are the diagonal of the upper right block; the lower left one mirrors it.
+    positives = cosines[:n, n:].diagonal() / temperature
+    return others.logsumexp(dim=1).mean() - positives.mean()

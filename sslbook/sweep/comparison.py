@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ of many settings looks better than it is; a claim about it needs seeds that this
 used."""
 
 
-def measures(record: Mapping[str, Any]) -> dict[str, float]:
+def measures(record: records.Record) -> dict[str, float]:
     """All numbers of a record: "ENCODER MEASURE" of its scores, "claim ID", diagnostics, seconds.
 
     Accuracies are in 0-1. What was not measured is left out.
