@@ -1,360 +1,162 @@
-"""The bench: its measuring core, its tables and file, and a tiny run of every part."""
+"""The bench: timing, tables, files, the comparison of captured steps, a quick run of each part."""
 
 from __future__ import annotations
 
 import json
 import re
-import socket
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the bench is run from the checkout and is no part of the package
 
-from bench import (  # noqa: E402
-    growth,
-    launches,
-    loop,
-    memory,
-    methods,
-    options,
-    peers,
-    pictures,
-    records,
-    tables,
-    timing,
-    transforms,
-)  # fmt: skip
-from bench.__main__ import PARTS, main  # noqa: E402
-from bench.records import Row  # noqa: E402
-from sslbook.errors import UsageError, UserError  # noqa: E402
+from sslbook import paths  # noqa: E402
+from tools.bench import captured, growth, rows, step, timing  # noqa: E402
+from tools.bench.__main__ import main  # noqa: E402
+from tools.bench.rows import Row  # noqa: E402
 
 CPU = torch.device("cpu")
-QUICK = options.Options(CPU, (1,), quick=True)
-
-
-class FakeClock:
-    """Stands still but for the work that is done."""
-
-    def __init__(self):
-        self.at, self.calls = 0.0, []
-
-    def work(self, name: str, *costs: float):
-        """A function that takes these seconds, call by call; the last for ever after."""
-        left = list(costs)
-
-        def call():
-            self.calls.append(name)
-            self.at += left.pop(0) if len(left) > 1 else left[0]
-
-        return call
-
-    @property
-    def clock(self) -> timing.Clock:
-        return timing.Clock("fake", lambda: self.at)
-
-
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def test_functions_take_turns_and_every_other_round_goes_backwards():
-    fake = FakeClock()
-    work = {"a": fake.work("a", 1.0), "b": fake.work("b", 2.0)}
-    times = timing.alternate(work, fake.clock, 3)
-    assert fake.calls == list("aabb" "ab" "ba" "ab")
-    assert times.seconds == {"a": [1.0] * 3, "b": [2.0] * 3}
-    assert timing.per_round(times.seconds["b"], times.seconds["a"]) == [2.0] * 3
-
-
-def test_what_warms_up_does_not_count():
-    fake = FakeClock()
-    work = {"short": fake.work("short", 0.9, 0.8, 0.1), "long": fake.work("long", 9.0, 1.0)}
-    times = timing.alternate(work, fake.clock, 2)
-    assert times.seconds["short"] == pytest.approx([0.1, 0.1])
-    assert times.seconds["long"] == pytest.approx([1.0, 1.0])
-
-
-def test_short_work_is_repeated_in_whole_blocks():
-    fake = FakeClock()
-    timing.alternate({"a": fake.work("a", 0.01)}, fake.clock, 1, least=0.05)
-    assert len(fake.calls) in (2 + 5, 2 + 6)  # 0.05 / 0.01, give or take the rounding
-    fake = FakeClock()
-    times = timing.alternate({"a": fake.work("a", 0.01)}, fake.clock, 1, least=0.05, multiple=16)
-    assert len(fake.calls) == 2 + 16
-    assert times.seconds["a"] == pytest.approx([0.01])
-
-
-@pytest.mark.parametrize(("limit", "rounds"), [(0.0, 9), (4.5, 5), (0.1, timing.LEAST_ROUNDS)])
-def test_a_limit_of_time_leaves_at_least_three_rounds(limit, rounds):
-    fake = FakeClock()
-    times = timing.alternate({"a": fake.work("a", 1.0)}, fake.clock, 9, limit=limit)
-    assert len(times.seconds["a"]) == rounds
-
-
-@pytest.mark.parametrize("good_calls", [0, 1, 3])
-def test_who_fails_is_left_out_and_the_others_go_on(good_calls):
-    fake = FakeClock()
-    left = iter(range(good_calls))
-
-    def breaks():
-        if next(left, None) is None:
-            raise ValueError("broken")
-
-    times = timing.alternate({"a": breaks, "b": fake.work("b", 1.0)}, fake.clock, 4)
-    assert times.errors == {"a": "broken"}
-    assert times.seconds == {"b": [1.0] * 4}
-
-
-def test_medians_and_quartiles():
-    assert timing.summary([3.0, 1.0, 2.0, 4.0, 5.0]) == (3.0, 2.0, 4.0)
-    assert timing.summary([7.0]) == (7.0, 7.0, 7.0)
-
-
-def test_clocks():
-    assert timing.clock(CPU, 1).name == "process time"
-    assert timing.clock(CPU, 2).name == timing.clock(CPU, 1, other_processes=True).name == "wall"
-
-
-def test_launches_are_counted_by_what_the_driver_calls_them():
-    events = [SimpleNamespace(key=key, count=count) for key, count in [
-        ("cudaLaunchKernel", 30), ("cudaLaunchKernelExC", 2), ("cuLaunchKernelEx", 4),
-        ("cudaGraphLaunch", 2), ("cudaMemcpyAsync", 50), ("aten::add", 9)]]  # fmt: skip
-    assert launches.tally(events, 2) == (18.0, 1.0)
-
-
-def test_memory_counts_what_is_held(monkeypatch):
-    with memory.Peak() as peak:
-        held = bytearray(b"x" * 2**26)
-    if peak.mb is None:
-        pytest.skip("this system does not say")
-    assert 60 < peak.mb < 200
-    assert len(held) == 2**26
-    monkeypatch.setattr(memory, "_STATUS", Path("no such file"))
-    with memory.Peak() as peak:
-        pass
-    assert peak.mb is None
-
-
-def test_errors_become_one_line_without_a_place():
-    place = "/".join(["", "somewhere", "deep", "file.npz"])
-    said = records.say(FileNotFoundError(f"no {place} here\nand more"))
-    assert said == "FileNotFoundError: no (path) here"
-    assert records.say(UserError("not installed: pip install x", "done")) == (
-        "not installed: pip install x"
-    )
-    assert records.say(ValueError()) == "ValueError"
-
-
-def test_a_peer_that_is_missing_names_pips_command(monkeypatch):
-    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
-    task = transforms.Task(pictures.pictures(None, 8), 32, 0.5, 8, 0, CPU)
-    _, rows = records.built({"kornia": lambda: transforms.kornia(task)}, "augmentation", {})
-    assert [row.error for row in rows] == ['not installed: pip install "kornia>=0.8"']
-
-
-def test_quiet_hides_what_peers_say(capsys):
-    with peers.quiet():
-        print("noise")
-        print("noise", file=sys.stderr)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_every_method_of_the_table_has_its_loss():
-    for name in methods.METHODS:
-        z1, z2 = torch.randn(2, 8, 4, generator=torch.Generator().manual_seed(0))
-        assert methods.loss(name)(z1, z2).ndim == 0
-
-
-def test_pictures_of_any_number_and_size():
-    few = pictures.pictures(None, 4)
-    many = pictures.pictures(None, 6001, 32)
-    assert few.images.shape == (4, 3, 32, 32)
-    assert torch.equal(many.images[6000], many.images[0])
-    assert few.arrays().shape == (4, 32, 32, 3)
-    assert few.pil()[0].size == (32, 32)
-
-
-def test_pictures_of_a_pack_are_enlarged(tmp_path, monkeypatch):
-    from PIL import Image
-
-    from sslbook.datasets import packs
-
-    for kind in ("a", "b"):
-        (tmp_path / "images" / kind).mkdir(parents=True)
-        for i in range(10):
-            Image.new("RGB", (32, 32), (20 * i, 0, 0)).save(tmp_path / f"images/{kind}/{i}.png")
-    pack = packs.write_pack(tmp_path / "images", tmp_path / "pack.npz")
-    assert pictures.pictures(pack, 24, 48).images.shape == (24, 3, 48, 48)
-    assert not list((tmp_path / "home").rglob("*.npy"))
-
-
-def test_the_log_of_a_run_is_the_watch():
-    at = iter([0.5, 2.0, 3.0])
-    task = SimpleNamespace(warm=2, steps=4, device=CPU, precision="float32",
-                           clock=timing.Clock("fake", lambda: next(at)))  # fmt: skip
-    run = loop.Run(task, Path("folder"))
-    for step in (1, 2, 4):
-        run.log({"step": step, "loss": 0.0})
-    run.log({"step": 5, "knn": 0.0})
-    with pytest.raises(loop.Enough):
-        run.log({"step": 6, "loss": 0.0})
-    assert run.seen == [(2, 0.5), (4, 2.0), (6, 3.0)]
-
-
-def test_steps_are_timed_for_a_while_and_at_least_three_times():
-    fake = FakeClock()
-    assert growth.timed(fake.work("a", 9.0, 1.0), fake.clock, 0.0, 1) == [1.0] * 3
-    fake = FakeClock()
-    assert growth.timed(fake.work("a", 1.0), fake.clock, 5.0, 2) == [1.0] * 5
-    assert len(fake.calls) == 7
-
-
-def test_a_row_that_hangs_or_breaks_says_so():
-    work = growth.Work("batch size", 4, 8, 1, "cpu", True, 0.0, file="no such file.npy")
-    with pytest.raises(UserError, match="FileNotFoundError"):
-        growth.apart(work)
-    with pytest.raises(UserError, match="gave up"):
-        growth.apart(work, patience=0.0)
-
-
-ROWS = [
-    Row("augmentation", {"threads": 1, "size": 96, "blur": 0.5, "batch": 256},
-        "torchvision on PIL", [0.01, 0.02, 0.03], 256, "process time",
-        {"lightly": [10.0, 11.0, 12.0], "torchvision on PIL": [1.0] * 3}),
-    Row("step", {"threads": 2, "net": "ResNet-8 w32", "batch": 512, "method": "barlow_twins"},
-        "chroma, graph", [1.2, 1.3, 1.25], 512, "wall, device waited for",
-        {"bare": [1.05, 1.06, 1.07]},
-        {"launches": 1234.0, "graphs": 1.0, "mode": "graph", "reason": ""}),
-    Row("step", {"threads": 2, "net": "ResNet-8 w32", "batch": 512, "method": ""}, "bare",
-        [1.1, 1.2, 1.3], 512, "wall"),
-    Row("loop", {"threads": 16, "net": "ResNet-18", "batch": 512, "method": "barlow_twins"},
-        "stable-pretraining", [0.02, 0.021, 0.022], 512, "wall, device waited for",
-        {"ours": [10.0, 11.0, 12.0]}, {"precision": "float32", "memory_mb": 123456.7}),
-    Row("probes", {"threads": 1, "probe": "linear, l2=0.01", "features": 50000, "width": 512},
-        "scikit-learn", [123.4, 124.5, 125.6], 50000, "process time",
-        {"ours": [10.5, 11.5, 12.5]}, {"accuracy": 0.987654, "ahead": -0.001}),
-    Row("growth", {"threads": 2, "kind": "file, budget 1/10", "batch": 4096, "images": 50000},
-        "sslbook", [0.4, 0.41, 0.42], 4096, "wall", {},
-        {"memory_mb": 12345.6, "gpu_memory_mb": 123456.7}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_tables_fit_a_page(part):
-    rows = [row for row in ROWS if row.part == part]
-    rows.append(Row(part, {"threads": 1}, "lightly", error="not installed: " + "very long " * 30))
-    lines = tables.tell(part, rows).splitlines()
-    assert len(lines) > 4
-    assert max(map(len, lines)) <= tables.WIDTH
-
-
-def test_a_table_says_each_thing_once():
-    rows = [row for row in ROWS if row.part == "step"]
-    rows += [Row("step", rows[0].case, "lightly", error="broken")] * 2
-    text = tables.tell("step", rows)
-    assert text.count("broken") == 1
-    assert "bare 1,168 (1,156-1,197) ms" in text
-    assert "1.060 (1.055-1.065)" in text
-    rows[0].extra |= {"launches": None, "graphs": None, "reason": "the loss reads a value"}
-    text = tables.tell("step", rows[:1])
-    assert "launches" not in text  # a column without a figure is left out
-    assert "! barlow_twins, chroma, graph: eager, because the loss reads a value" in text
-
-
-def test_a_file_holds_every_raw_figure_and_is_read_again(tmp_path):
-    about = records.surroundings(QUICK)
-    records.write(tmp_path / "bench.json", about, ROWS)
-    assert records.read(tmp_path / "bench.json") == (about, ROWS)
-    stored = json.loads((tmp_path / "bench.json").read_text())
-    assert stored["rows"] == [asdict(row) for row in ROWS]
-    assert main(["--show", str(tmp_path / "bench.json")]) == 0
-
-
-def test_threads_and_devices():
-    assert options.choose_threads("1,4", CPU) == (1, 4)
-    assert options.choose_threads("", CPU)[0] == 1
-    for text in ("0", "a", "1,,2"):
-        with pytest.raises(UsageError):
-            options.choose_threads(text, CPU)
-    assert (options.workers(1), options.workers(2)) == (0, 2)
-    assert options.choose_device("cpu") == CPU
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["nonsense"], "there are augmentation"),
-        (["step", "--rounds", "-1"], "0 or more"),
-        (["--data", "no such pack.npz"], "no such pack"),
-        (["--threads", "0"], "--threads"),
-        (["--show", "no such record.json"], "no record"),
-    ],
-)
-def test_a_wrong_command_ends_in_one_line(arguments, word, capsys):
-    try:
-        code = main(arguments)
-    except SystemExit as stopped:
-        code = stopped.code
-    out, err = capsys.readouterr()
-    assert code in (2, 3)
-    assert out == ""
-    assert len(err.splitlines()) == 1
-    assert word in err
-
-
-def test_no_cuda_is_said(monkeypatch, capsys):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(["step", "--device", "cuda"]) == 2
-    assert "no CUDA device" in capsys.readouterr().err
-
-
-def test_a_part_that_breaks_does_not_cost_the_others(monkeypatch, tmp_path, capsys):
-    from bench import probes, step
-
+SLOW = pytest.mark.slow  # lightly's import alone takes seconds
+QUICK = timing.Options(CPU, quick=True)
+OLD = ROOT / "tools" / "bench" / "results" / "2026-11-21-xeon-2-cores.json"
+CASE = "ResNet-8 w16, batch 64"
+ROWS = [Row("step", CASE, "backbone", [1.0, 2.0, 1.0], 1, "process time", 64),
+        Row("step", CASE, "step", [1.25, 2.5, 1.25], 1, "process time", 64),
+        Row("step", CASE, "lightly", error="ModuleNotFoundError: No module")]  # fmt: skip
+
+
+def test_contenders_take_turns_and_who_fails_is_left_out():
+    calls = []
+
+    def maker(name, fails_at=0):
+        def clocked():
+            calls.append(name)
+            if calls.count(name) == fails_at:
+                raise ValueError("broken")
+            return 2.0
+
+        return lambda: clocked
+
+    def missing():
+        raise ModuleNotFoundError("No module named 'kornia'")
+
+    makers = {"a": maker("a"), "b": maker("b"), "c": maker("c", fails_at=2), "kornia": missing}
+    made = timing.compared("loop", "case", 1, makers, timing.Options(CPU, rounds=3))
+    assert calls == list("abc" "cba" "ab")
+    assert [row.seconds for row in made] == [[2.0] * 3, [2.0] * 3, [], []]
+    assert made[2].error == "ValueError: broken"
+    assert made[3].error == "ModuleNotFoundError: No module named 'kornia'"
+
+
+def test_work_is_warm_before_it_is_timed_and_one_thread_by_its_cpu_seconds():
+    calls = []
+    clocked = timing.timed(lambda: calls.append(1), QUICK)
+    assert len(calls) == 1
+    assert clocked() > 0
+    two = timing.Options(CPU, threads=2)
+    assert (QUICK.clock, QUICK.workers) == ("process time", 0)
+    assert (two.clock, two.workers) == ("wall time", 2)
+
+
+def test_the_stopwatch_sees_blocks_of_steps_and_what_runs_beside_them():
+    clock = iter(range(100))
+    watch = step.Stopwatch(SimpleNamespace(now=lambda: next(clock)), warm=2, block=3, blocks=2)
+    for number in range(2 + 2 * 3 - 1):
+        watch(None, number)
+    with pytest.raises(step.Enough):
+        watch(None, number + 1)
+    assert watch.seconds == watch.floor == [1 / 3] * 2
+
+
+def test_tables_show_times_ratios_and_who_is_missing():
+    text = rows.tables("step", ROWS)
+    assert re.search(r"w16, batch 64 +\| +1\.0 +\| +1\.[23]", text)
+    assert "51 a second, 1.25 x the time of backbone (1.25-1.25), 80 % of it is the" in text
+    assert text.endswith("! lightly: ModuleNotFoundError: No module")
+
+
+def test_the_first_form_of_results_is_shown(capsys):
+    about, found = rows.read(OLD)
+    assert [r.seconds for r in found] == [r["seconds"] for r in json.loads(OLD.read_text())["rows"]]
+    assert main(["show"]) == 0
+    shown = capsys.readouterr().out
+    for text in (*rows.TITLES.values(), about["torch"], "stable-pretraining", "x the time of bare"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["step", "a file"], ["--rounds", "0"]])
+def test_wrong_commands_are_refused(arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 2}', '{"schema": 1, "rows": [{}]}'])
+def test_other_files_are_refused(text, tmp_path, capsys):
+    (tmp_path / "other.json").write_text(text)
+    assert main(["show", str(tmp_path / "other.json")]) == 2
+    assert "other.json holds no results" in capsys.readouterr().err
+
+
+def test_a_part_that_breaks_costs_no_other_and_names_no_place(monkeypatch, tmp_path, capsys):
     def breaks(_options):
-        yield Row("step", {"threads": 1, "net": "n", "batch": 1, "method": "m"}, "w", [1.0])
-        raise RuntimeError("out of luck")
+        yield ROWS[0]
+        raise FileNotFoundError("no " + "/".join(["", "somewhere", "deep", "file.npz"]))
 
     monkeypatch.setattr(step, "run", breaks)
-    monkeypatch.setattr(probes, "run", lambda _options: iter([ROWS[4]]))
-    out = tmp_path / "bench.json"
-    assert main(["step", "probes", "--quick", "--device", "cpu", "--out", str(out)]) == 1
-    _, rows = records.read(out)
-    assert [row.error for row in rows] == ["", "RuntimeError: out of luck", ""]
-    assert "out of luck" in capsys.readouterr().out
+    for part in ("augmentation", "loop", "growth"):
+        monkeypatch.setattr(f"tools.bench.{part}.run", lambda _options: iter([]))
+    assert main(["--quick", "--out", str(tmp_path / "out.json")]) == 1
+    about, found = rows.read(tmp_path / "out.json")
+    assert [row.error for row in found] == ["", "FileNotFoundError: no (path)", *[""] * 4]
+    assert [row.who for row in found[2:]] == ["ours", "scikit-learn"] * 2
+    assert f"{about['device_name']}, float32" in capsys.readouterr().out
 
 
-PLAIN = (str, int, float, bool, type(None))
+@pytest.mark.parametrize("part", ["augmentation", "step", pytest.param("loop", marks=SLOW)])
+def test_a_quick_run_of_a_part(part, tmp_path):
+    assert main([part, "--quick", "--out", str(tmp_path / "out.json")]) == 0
+    for row in rows.read(tmp_path / "out.json")[1]:
+        assert row.seconds or row.error.startswith("ModuleNotFoundError"), row
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_quick_run_of_each_part(part, tmp_path, capsys):
-    out = tmp_path / "bench.json"
-    assert main([part, "--quick", "--device", "cpu", "--out", str(out)]) == 0
-    about, rows = records.read(out)
-    text = out.read_text()
-    assert about["schema"] == records.SCHEMA
-    assert {"date", "sslbook", "commit", "torch", "device_name", "processor", "threads",
-            "precision"} <= set(about)  # fmt: skip
-    assert rows
-    for row in rows:
-        assert row.part == part
-        assert row.seconds or row.error.startswith("not installed: pip install"), row
-        assert all(one > 0 for one in row.seconds)
-        assert all(len(one) == len(row.seconds) for one in row.ratios.values())
-        assert all(isinstance(one, PLAIN) for one in (*row.case.values(), *row.extra.values()))
-    assert {row.name for row in rows if "ours" in row.name or part in ("step", "growth")}
-    assert not re.search(r"(?<![\w:/])/\w+/\w|[A-Z]:\\\\", text), "a place of this machine"
-    host = socket.gethostname()
-    assert len(host) < 4 or host not in text
-    printed = capsys.readouterr().out.splitlines()
-    assert max(len(line) for line in printed[:-1]) <= tables.WIDTH
+def test_a_book_of_twice_the_chapters(tmp_path):
+    from sslbook.nbtools import toc
+
+    count = growth.copy_book(ROOT, tmp_path, 2)
+    assert count == 2 * len(toc.chapters(ROOT / "notebooks"))
+    assert all(one.path.is_file() for one in toc.chapters(tmp_path / "notebooks"))
+    made, kept = (len(list((one / "data/records").rglob("*.json"))) for one in (tmp_path, ROOT))
+    assert made == 2 * kept
+    for code in growth.JOBS.values():
+        exec(code.split(";")[0], {})  # what the fresh processes import is there
+    assert growth.seconds("pass", tmp_path) >= 0
+
+
+@pytest.mark.parametrize(("other", "equal", "largest"), [
+    ([5.0, 4.0], True, 0.0), ([5.0, 4.0005], True, 0.0005), ([5.0, 4.01], False, 0.01),
+    ([5.0, float("nan")], False, None)])  # fmt: skip
+def test_losses_are_compared_step_by_step_and_kept(other, equal, largest):
+    found = captured.compare([5.0, 4.0], other)
+    assert (found["equal"], found["steps"]) == (equal, 2)
+    assert found["largest_difference"] == (largest and pytest.approx(largest))
+    kept = captured.record(found, "NVIDIA H200")
+    assert kept["device"] == {"kind": "cuda", "name": "NVIDIA H200"}
+    assert list(kept["captured"]) == ["equal", "steps", "largest_difference", "torch", "date"]
+    assert captured.record_file("NVIDIA H200") == paths.records() / "bench" / "nvidia-h200.json"
+
+
+def test_captured_steps_need_cuda_and_losses_of_every_step(monkeypatch, capsys):
+    with pytest.raises(ValueError, match="shorter"):
+        captured.compare([1.0, 2.0], [1.0])
+    seen = captured.losses(QUICK, "off", 4)
+    assert len(seen) == 4
+    assert seen == captured.losses(QUICK, "off", 4)
+    with pytest.raises(captured.UserError, match="eager"):
+        captured.losses(QUICK, "graph", 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["captured"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

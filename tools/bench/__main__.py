@@ -51,9 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.what == "captured":
             return captured.run(options)
         datasets.get(options.data)  # data that cannot be used end the run here
-        parts = rows.TITLES if asked.what == "all" else [asked.what]
         out = asked.out or paths.runs() / "bench" / f"{datetime.now():%Y%m%d-%H%M%S}.json"
-        return measure(options, list(parts), out)
+        return measure(options, list(rows.TITLES) if asked.what == "all" else [asked.what], out)
     except UserError as error:
         print(f"bench: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return error.exit_code
@@ -61,11 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure(options: Options, parts: list[str], out: Path) -> int:
     """Measure and print part by part; what is there is kept even when a part breaks."""
-    where = options.device
     about = rows.surroundings(
-        where.type, str(device.describe(where)["name"]), sslbook=sslbook.__version__,
+        str(device.describe(options.device)["name"]), device=options.device.type,
+        sslbook=sslbook.__version__, data=options.data.split(":")[0], quick=options.quick,
         precision=str(half(options) or "float32").removeprefix("torch."),
-        data=options.data.split(":")[0], quick=options.quick,
     )  # fmt: skip
     print(rows.heading(about), flush=True)
     found: list[rows.Row] = []

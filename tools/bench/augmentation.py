@@ -1,8 +1,7 @@
-"""(1) Who makes the two views of SimCLR how fast.
+"""(1) Who makes the two views of SimCLR how fast, by one recipe.
 
-One recipe for all: a random crop of .08-1 of the area, a flip, jitter of .4, .4, .4, .1 with
-probability .8, gray with .2, blur with .5 or never, normalised. The source is as large as a view.
-torchvision works image by image in a `DataLoader`, kornia and sslbook on the batch.
+The source is as large as a view. torchvision works image by image in a `DataLoader`, kornia and
+sslbook on the batch.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from sslbook import datasets
 from sslbook.datasets import ImageSet
 from sslbook.views import Augment, Recipe
 from tools.bench.rows import Row
-from tools.bench.timing import Options, Work, compared
+from tools.bench.timing import Clocked, Options, compared, timed
 
 
 def images(options: Options, count: int, size: int = 32) -> ImageSet:
@@ -46,13 +45,10 @@ class Pictures(Dataset):
 
 
 def run(options: Options) -> Iterator[Row]:
-    """A row for each contender, at 32, 64 and 96 pixels, with blur and without.
-
-    Where processes load, a call makes two batches for each, so that they end together and nothing
-    is made ahead, or still being made, while another contender is timed.
-    """
+    """A row for each contender, at 32, 64 and 96 pixels, with blur and without."""
     batch = 4 * options.batch
     for size, blur in product((32,) if options.quick else (32, 64, 96), (0.5, 0.0)):
+        # Two batches for each process of a loader: nothing is made ahead while another is timed.
         data = images(options, batch * max(1, 2 * options.workers), size)
         recipe = Recipe.simclr(size=size, blur=blur)
         makers = {who: partial(c, data, recipe, batch, options) for who, c in CONTENDERS.items()}
@@ -60,13 +56,13 @@ def run(options: Options) -> Iterator[Row]:
         yield from compared("augmentation", case, len(data), makers, options)
 
 
-def ours(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Work:
+def ours(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Clocked:
     augment, generator = Augment(recipe, data.mean, data.std), torch.Generator().manual_seed(0)
     batches = data.images.to(options.device).split(batch)
-    return lambda: [augment(x, generator) for x in batches]
+    return timed(lambda: [augment(x, generator) for x in batches], options)
 
 
-def kornia(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Work:
+def kornia(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Clocked:
     from kornia import augmentation as k
 
     augment = k.AugmentationSequential(
@@ -79,14 +75,11 @@ def kornia(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Work
         same_on_batch=False,
     ).to(options.device)
     batches = data.images.to(options.device).split(batch)
-
-    def work() -> object:
-        return [(augment(x), augment(x)) for x in (one.float() / 255 for one in batches)]
-
-    return torch.no_grad()(work)
+    work = torch.no_grad()(lambda: [(augment(x / 255), augment(x / 255)) for x in batches])
+    return timed(work, options)
 
 
-def torchvision(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Work:
+def torchvision(data: ImageSet, recipe: Recipe, batch: int, options: Options) -> Clocked:
     transform = v2.Compose([
         v2.RandomResizedCrop(recipe.size, scale=(0.08, 1.0)),
         v2.RandomHorizontalFlip(),
@@ -97,16 +90,13 @@ def torchvision(data: ImageSet, recipe: Recipe, batch: int, options: Options) ->
         v2.ToDtype(torch.float32, scale=True),
         v2.Normalize(data.mean, data.std),
     ])  # fmt: skip
-    loader = DataLoader(Pictures(data, partial(_twice, transform)), batch,
-                        num_workers=options.workers,
-                        persistent_workers=options.workers > 0)  # fmt: skip
-    return lambda: [[x.to(options.device) for x in views] for views, _ in loader]
+    sources, workers = Pictures(data, partial(_twice, transform)), options.workers
+    loader = DataLoader(sources, batch, num_workers=workers, persistent_workers=workers > 0)
+    return timed(lambda: [[x.to(options.device) for x in xs] for xs, _ in loader], options)
 
 
 def _twice(transform: Callable[[Any], Any], source: Any) -> tuple[Any, Any]:
     return transform(source), transform(source)
 
 
-CONTENDERS: dict[str, Callable[..., Work]] = {
-    "ours": ours, "torchvision": torchvision, "kornia": kornia,
-}  # fmt: skip
+CONTENDERS = {"ours": ours, "torchvision": torchvision, "kornia": kornia}

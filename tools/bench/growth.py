@@ -1,7 +1,7 @@
 """(5) What a book of more chapters costs: imports, reading the records, the contract.
 
-The book is copied into a temporary folder with every chapter and its records once, three and six
-times. Each figure is the CPU seconds of a fresh process, its imports included.
+The book is copied with every chapter and its records once, three and six times. Each figure is the
+CPU seconds of a fresh process, its imports included.
 """
 
 from __future__ import annotations
@@ -11,40 +11,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import yaml
 
 from tools.bench.rows import Row
-
-if TYPE_CHECKING:  # whose torch would be a part of every figure
-    from tools.bench.timing import Options
+from tools.bench.timing import Options
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def import_torch() -> None:
-    import torch  # noqa: F401
-
-
-def import_sslbook() -> None:
-    from sslbook import start, train  # noqa: F401 # what a chapter's first cell loads
-
-
-def read_records() -> None:
-    from sslbook.judging import records
-
-    records.shipped()
-
-
-def check_contract() -> None:
-    from sslbook.nbtools import contract, toc
-
-    for chapter in toc.chapters():
-        contract.check(chapter.path)
-
-
-JOBS = (import_torch, import_sslbook, read_records, check_contract)
+JOBS = {
+    "import torch": "import torch",
+    "import sslbook": "from sslbook import start, train",  # what a chapter's first cell loads
+    "records": "from sslbook.judging import records; records.shipped()",
+    "contract": "from sslbook.nbtools import contract, toc; "
+                "[contract.check(chapter.path) for chapter in toc.chapters()]",
+}  # fmt: skip
 
 
 def run(options: Options) -> Iterator[Row]:
@@ -52,16 +34,14 @@ def run(options: Options) -> Iterator[Row]:
     for times in (2,) if options.quick else (1, 3, 6):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             case = f"{copy_book(ROOT, Path(folder), times)} chapters"
-            for job in (read_records,) if options.quick else JOBS:
-                row = Row("growth", case, job.__name__.replace("_", " "), clock="process time")
-                row.seconds = [seconds(job, Path(folder)) for _ in range(options.rounds)]
+            for who in ("records",) if options.quick else JOBS:
+                row = Row("growth", case, who, clock="process time")
+                row.seconds = [seconds(JOBS[who], Path(folder)) for _ in range(options.rounds)]
                 yield row
 
 
 def copy_book(source: Path, target: Path, times: int) -> int:
     """Write a book with every chapter, and its records, `times` times. Returns the chapters."""
-    import yaml
-
     for name in ("notebooks", "docs", "data/records"):
         shutil.copytree(source / name, target / name)
     (target / "sslbook").mkdir()  # which tells a checkout
@@ -74,21 +54,18 @@ def copy_book(source: Path, target: Path, times: int) -> int:
                 part["chapters"].append({**entry, "name": copy} if name != entry else copy)
                 for file in list(folder.glob(f"{name}.*")):
                     shutil.copy(file, folder / f"{copy}{file.suffix}")
-    text = yaml.safe_dump(contents, sort_keys=False)
-    (target / "notebooks/toc.yml").write_text(text, encoding="utf-8")
+    (target / "notebooks/toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), "utf-8")
     for record in list((target / "data/records").rglob("*.json")):
         for number in range(1, times):
             shutil.copy(record, record.with_stem(f"{record.stem}_{number}"))
     return sum(len(part["chapters"]) for part in contents["parts"])
 
 
-def seconds(job: Callable[[], None], folder: Path) -> float:
-    """CPU seconds of a job in a fresh process. Raises CalledProcessError where it fails."""
-    code = (f"import time; from tools.bench.growth import {job.__name__} as job; job(); "
-            "print(time.process_time())")  # fmt: skip
+def seconds(code: str, folder: Path) -> float:
+    """CPU seconds of a fresh process that runs the code. CalledProcessError where it fails."""
     kept = {key: value for key, value in os.environ.items() if key != "SSLBOOK_HOME"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env={**kept, "PYTHONPATH": str(ROOT)},
-        check=True, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", f"{code}; import time; print(time.process_time())"], cwd=folder,
+        env={**kept, "PYTHONPATH": str(ROOT)}, check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     return float(done.stdout)

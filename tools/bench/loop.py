@@ -1,10 +1,8 @@
 """(3) The whole loop of SimCLR: `sslbook.train` beside lightly's and stable-pretraining's.
 
-The same for all: backbone, projector widths, recipe of the views, batch size, number format of
-the device, plain SGD. lightly is the example of its documentation
-(https://docs.lightly.ai/self-supervised-learning/examples/simclr.html), with autocast on a GPU.
-stable-pretraining is the Module of its README, with its loss and its batched views on the device,
-in Lightning's trainer; its Manager, which reports on the run, is left out in its favour.
+The same for all: backbone, projector widths, recipe of the views, batch size, number format, plain
+SGD. lightly: the example of its documentation, with autocast on a GPU. stable-pretraining: its
+Module, loss and batched views in Lightning's trainer, without the Manager, which reports.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ import contextlib
 import gc
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,46 +19,38 @@ from torch.utils.data import DataLoader, Dataset
 
 from sslbook.datasets import ImageSet
 from tools.bench.augmentation import Pictures, images
-from tools.bench.rows import Row, describe
+from tools.bench.rows import Row
 from tools.bench.step import NETS, Backbone, Enough, Stopwatch, half, pretrain
-from tools.bench.timing import Options
+from tools.bench.timing import Options, compared
 
-_LR = 0.06
-_EMBEDDING = 128  # widths of the projector: those of features, features, embedding
+Contender = Callable[[Backbone, ImageSet, Options, Stopwatch], None]
+_LR, _EMBEDDING = 0.06, 128  # the projector is as wide as the features, then this
 
 
 def run(options: Options) -> Iterator[Row]:
-    """A row for each contender and net, measured in turns."""
-    nets = ["ResNet-8 w32", "ResNet-18"] if options.cuda else ["ResNet-8 w32"]
-    for net in list(NETS)[:1] if options.quick else nets:
-        data = images(options, options.batch * (sum(window(options)) + 1))  # an epoch is longer
-        case = f"{net}, batch {options.batch}"
-        rows = {who: options.row("loop", case, who, options.batch) for who in CONTENDERS}
-        for _ in range(options.rounds):
-            for who in [who for who in rows if not rows[who].error]:
-                gc.collect()  # what the contender before left, of weights and graphs
-                try:
-                    rows[who].seconds.append(CONTENDERS[who](NETS[net], data, options))
-                except Exception as error:  # whatever a peer does, the others' figures are kept
-                    rows[who].seconds, rows[who].error = [], describe(error)
-        yield from rows.values()
+    """A row for each contender, measured in turns."""
+    net = "ResNet-18" if options.cuda else "ResNet-8 w16" if options.quick else "ResNet-8 w32"
+    warm, steps = (2, 2) if options.quick else (50, 200) if options.cuda else (5, 10)
+    data = images(options, options.batch * (warm + steps + 1))  # no epoch ends while measured
+
+    def seconds(contender: Contender) -> float:
+        """Of a step, from the end of one to the end of a later one."""
+        gc.collect()  # what the contender before left, of weights and graphs
+        hook, quiet = Stopwatch(options, warm, steps), contextlib.redirect_stdout(io.StringIO())
+        with quiet, contextlib.suppress(Enough):
+            contender(NETS[net], data, options, hook)
+        return hook.seconds[0]
+
+    makers = {who: partial(partial, seconds, contender) for who, contender in CONTENDERS.items()}
+    yield from compared("loop", f"{net}, batch {options.batch}", options.batch, makers, options)
 
 
-def window(options: Options) -> tuple[int, int]:
-    """Steps before and while the clock runs."""
-    return (2, 2) if options.quick else (50, 200) if options.cuda else (5, 10)
-
-
-def ours(backbone: Backbone, data: ImageSet, options: Options) -> float:
-    """Seconds of a step of `sslbook.train` as a chapter calls it."""
-    hook = Stopwatch(options, *window(options))
+def ours(backbone: Backbone, data: ImageSet, options: Options, hook: Stopwatch) -> None:
     pretrain(backbone, options, hook, hook.steps, "auto", (backbone().out_dim, _EMBEDDING),
              optimizer="sgd", lr=_LR, weight_decay=0.0, momentum=0.0, warmup=0.0)  # fmt: skip
-    return hook.seconds[0]
 
 
-def lightly(backbone: Backbone, data: ImageSet, options: Options) -> float:
-    """Seconds of a step of lightly's example."""
+def lightly(backbone: Backbone, data: ImageSet, options: Options, hook: Stopwatch) -> None:
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
     from lightly.transforms import SimCLRTransform
@@ -71,21 +62,19 @@ def lightly(backbone: Backbone, data: ImageSet, options: Options) -> float:
     model, criterion = nn.Sequential(net, head).to(device).train(), NTXentLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=_LR)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
-    hook = Stopwatch(options, *window(options))
-    with contextlib.suppress(Enough):
-        for number, ((x0, x1), _) in enumerate(_loader(Pictures(data, views), options)):
-            with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                z0, z1 = model(x0.to(device)), model(x1.to(device))
-            scaler.scale(criterion(z0.float(), z1.float())).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad()
-            hook(model, number)
-    return hook.seconds[0]
+    for number, ((x0, x1), _) in enumerate(_loader(Pictures(data, views), options)):
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            z0, z1 = model(x0.to(device)), model(x1.to(device))
+        scaler.scale(criterion(z0.float(), z1.float())).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        hook(model, number)
 
 
-def stable_pretraining(backbone: Backbone, data: ImageSet, options: Options) -> float:
-    """Seconds of a step of its fit, from the end of one step to the end of a later one."""
+def stable_pretraining(
+    backbone: Backbone, data: ImageSet, options: Options, hook: Stopwatch
+) -> None:
     import stable_pretraining as spt
     from lightning.pytorch import Trainer, callbacks
     from stable_pretraining import forward
@@ -111,17 +100,16 @@ def stable_pretraining(backbone: Backbone, data: ImageSet, options: Options) -> 
         gpu_transform=gpu.StackedMultiView(views, n_views=2),
         transform=spt.data.transforms.ToImage(rgb=True, scale=True),
     )  # fmt: skip
-    hook, seen = Stopwatch(options, *window(options)), iter(range(sum(window(options))))
-    watch = callbacks.LambdaCallback(on_train_batch_end=lambda *_: hook(module, next(seen)))
+    watch = callbacks.LambdaCallback(
+        on_train_batch_end=lambda trainer, module, out, batch, number: hook(module, number)
+    )
     formats = {None: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}
     trainer = Trainer(
         max_epochs=1, logger=False, callbacks=[watch], precision=formats[half(options)],
         accelerator="gpu" if options.cuda else "cpu", devices=1, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Enough):
-        trainer.fit(module, spt.data.DataModule(train=_loader(dataset, options)))
-    return hook.seconds[0]
+    trainer.fit(module, spt.data.DataModule(train=_loader(dataset, options)))
 
 
 def _loader(dataset: Dataset, options: Options) -> DataLoader:
@@ -129,6 +117,4 @@ def _loader(dataset: Dataset, options: Options) -> DataLoader:
                       num_workers=options.workers)  # fmt: skip
 
 
-CONTENDERS: dict[str, Callable[[Backbone, ImageSet, Options], float]] = {
-    "ours": ours, "lightly": lightly, "stable-pretraining": stable_pretraining,
-}  # fmt: skip
+CONTENDERS = {"ours": ours, "lightly": lightly, "stable-pretraining": stable_pretraining}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,13 @@ from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from torch.utils.benchmark import Compare, Measurement
+from torch.utils.benchmark.utils.common import TaskSpec
+
+from sslbook import files
+from sslbook.errors import UsageError
 
 SCHEMA = 2
 TITLES = {
@@ -20,8 +26,8 @@ TITLES = {
     "probes": "(4) Probes: fit and score",
     "growth": "(5) Growth with the number of chapters",
 }
-# Whom the others' times are divided by; ratios are taken within a round, so that drift cancels.
-REFERENCES = ("backbone", "bare", "ours, exact", "ours")
+# Whom the others' times are divided by, in this form of results and in the first.
+REFERENCES = ("backbone", "ours", "bare", "ours, exact")
 _LIBRARIES = ("torch", "torchvision", "scikit-learn", "lightly", "kornia", "stable-pretraining")
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.@+~-]+){2,}[\\/]?")
 
@@ -52,30 +58,24 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {_PATH.sub('(path)', first)[:160]}".removesuffix(": ")
 
 
-def surroundings(device: str, name: str, **more: Any) -> dict[str, Any]:
-    """What the figures depend on; no path, user or host name."""
+def surroundings(name: str, **more: Any) -> dict[str, Any]:
+    """What the figures depend on, with the name of the device; no path, user or host name."""
     installed = {one.metadata["Name"].lower(): one.version for one in metadata.distributions()}
-    if device == "cpu" and Path("/proc/cpuinfo").is_file():
+    if more["device"] == "cpu" and Path("/proc/cpuinfo").is_file():
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
         name = found.group(1) if found else name
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"), "device": device,
-        "device_name": name, "python": platform.python_version(),
-        "libraries": {name: installed[name] for name in _LIBRARIES if name in installed}, **more,
-    }  # fmt: skip
+    libraries = {name: installed[name] for name in _LIBRARIES if name in installed}
+    date = f"{datetime.now(UTC):%Y-%m-%d}"
+    return {"date": date, "device_name": name, "libraries": libraries, **more}
 
 
 def write(path: Path, about: dict[str, Any], rows: list[Row]) -> None:
     """Publish the file: schema, `about`, rows."""
-    from sslbook import files
-
     files.write_json(path, {"schema": SCHEMA, "about": about, "rows": [asdict(r) for r in rows]})
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """(about, rows) of a file in this form or in the first one. UsageError where it is neither."""
-    from sslbook.errors import UsageError
-
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] == SCHEMA:
@@ -94,8 +94,7 @@ def _from_first_form(stored: dict[str, Any]) -> Row:
         who = ": ".join(filter(None, (case.pop("method"), who)))
     hidden = {"device", "seconds", "budget"}
     text = ", ".join(f"{key} {value}" for key, value in case.items() if key not in hidden)
-    note = ", ".join(f"{key} {extra[key]:.4g}" for key in ("accuracy", "memory_mb")
-                     if extra.get(key) is not None)  # fmt: skip
+    note = f"accuracy {100 * extra['accuracy']:.2f} %" if extra.get("accuracy") else ""
     same = {key: stored[key] for key in ("part", "seconds", "clock", "items", "error")}
     return Row(case=text, who=who, threads=threads, note=note, **same)
 
@@ -110,9 +109,6 @@ def heading(about: dict[str, Any]) -> str:
 
 def tables(part: str, rows: list[Row]) -> str:
     """The times of a part as `Compare` prints them, then ratios and rates, then who is missing."""
-    from torch.utils.benchmark import Compare, Measurement
-    from torch.utils.benchmark.utils.common import TaskSpec
-
     timed = []
     for row in (row for row in rows if row.seconds):
         spec = TaskSpec("", "", label=f"{TITLES[part]}, {row.clock}", sub_label=row.case,
@@ -128,8 +124,6 @@ def tables(part: str, rows: list[Row]) -> str:
 
 def _rates_and_ratios(rows: list[Row]) -> list[str]:
     """A line for each row of a case: its rate, its time over the reference's, its note."""
-    import numpy as np
-
     rows = [row for row in rows if row.seconds]
     base = next((row for row in rows if row.who in REFERENCES), None)
     lines = []

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import sslbook
 from sslbook import heads, nets
@@ -24,7 +24,7 @@ from sslbook.training import History
 from sslbook.views import Augment, Recipe
 from tools.bench.augmentation import images
 from tools.bench.rows import Row
-from tools.bench.timing import Options, Work
+from tools.bench.timing import Options
 
 _WARM = 5  # steps; a capture is over by then
 Backbone = Callable[[], nn.Module]
@@ -43,14 +43,14 @@ class Enough(Exception):
 class Stopwatch:
     """An `after_step` hook of `train`: seconds of a step, one entry for each block of steps.
 
-    The first `warm` steps do not count. between: called after every block, outside of its time.
-    Raises Enough after `blocks` blocks.
+    The first `warm` steps do not count. After every block as many calls of `beside` are timed, for
+    `floor`. Raises Enough after `blocks` blocks.
     """
 
     def __init__(self, options: Options, warm: int, block: int, blocks: int = 1,
-                 between: Callable[[], object] = lambda: None):  # fmt: skip
+                 beside: Callable[[], object] = lambda: None):  # fmt: skip
         self.now, self.warm, self.block, self.blocks = options.now, warm, block, blocks
-        self.between, self.seconds, self.began = between, [], 0.0
+        self.beside, self.seconds, self.floor, self.began = beside, [], [], 0.0
 
     def __call__(self, module: nn.Module, step: int, steps: int = 0) -> None:
         done = step + 1 - self.warm
@@ -58,7 +58,8 @@ class Stopwatch:
             return
         if done:
             self.seconds.append((self.now() - self.began) / self.block)
-            self.between()
+            beside = timeit.timeit(self.beside, timer=self.now, number=self.block)
+            self.floor.append(beside / self.block)
         if len(self.seconds) == self.blocks:
             raise Enough
         self.began = self.now()
@@ -72,25 +73,25 @@ class Stopwatch:
 def pretrain(
     backbone: Backbone, options: Options, hook: Callable[[nn.Module, int, int], None], steps: int,
     accelerate: str, projector: tuple[int, int] = (256, 256),
-    wrap: Callable[[nn.Module], nn.Module] = lambda module: module, **settings: Any,
+    loss: Callable[[Tensor, Tensor], Tensor] = nt_xent_loss, **settings: Any,
 ) -> History | None:
     """Train SimCLR as a chapter does, in a temporary folder; None after Enough.
 
-    hook: called after every step. wrap: around the module that is trained. settings: of the run.
+    hook: called after every step. projector: its widths. settings: of the run.
     """
     data = images(options, 4 * options.batch)
     presets = {"check": {"batch_size": options.batch, "dataset": options.data, **settings}}
 
     def module() -> nn.Module:
         encoder = backbone()
-        return wrap(heads.Siamese(encoder, heads.projector(encoder.out_dim, *projector)))
+        return heads.Siamese(encoder, heads.projector(encoder.out_dim, *projector))
 
     quiet, enough = contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Enough)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, quiet, enough:
         run = sslbook.start("bench", presets, PRESET="check", OUT_DIR=folder)
         batches = run.batches(data.images, Augment(Recipe.simclr(32), data.mean, data.std))
         return sslbook.train(
-            run, module, batches, name="simclr", loss=nt_xent_loss, after_step=[hook],
+            run, module, batches, name="simclr", loss=loss, after_step=[hook],
             steps=steps, quiet=True, allow_collapse=True, accelerate=accelerate,
         )  # fmt: skip
 
@@ -104,29 +105,20 @@ def half(options: Options) -> torch.dtype | None:
 
 
 def run(options: Options) -> Iterator[Row]:
-    """For every net and way of stepping: the bare backbone, and a step of SimCLR around it.
-
-    Blocks of steps of one training and of calls of the bare backbone take turns.
-    """
-    nets = list(NETS)[: 1 if options.quick else None]
+    """For every net and way: the bare backbone and a step around it, block by block in turns."""
     block = 16 if options.cuda else 3  # random numbers are drawn for 16 steps in one go
-    for net, way in product(nets, ("off", "graph") if options.cuda else ("off",)):
+    nets, ways = list(NETS), ("off", "graph") if options.cuda else ("off",)
+    for net, way in product(nets[:1] if options.quick else nets, ways):
         case = f"{net}, batch {options.batch}{', graph' * (way == 'graph')}"
-        floor, step = (options.row("step", case, w, options.batch) for w in ("backbone", "step"))
         call = bare(NETS[net], options)
         call()
-
-        def between(floor=floor, call=call) -> None:
-            seconds = timeit.timeit(call, timer=options.now, number=block)
-            floor.seconds.append(seconds / block)
-
-        hook = Stopwatch(options, _WARM, block, options.rounds, between)
+        hook = Stopwatch(options, _WARM, block, options.rounds, beside=call)
         pretrain(NETS[net], options, hook, hook.steps, way)
-        step.seconds = hook.seconds
-        yield from (floor, step)
+        for who, seconds in (("backbone", hook.floor), ("step", hook.seconds)):
+            yield Row("step", case, who, seconds, options.threads, options.clock, options.batch)
 
 
-def bare(backbone: Backbone, options: Options) -> Work:
+def bare(backbone: Backbone, options: Options) -> Callable[[], None]:
     """The floor of a step: the backbone's forward and backward on two views on the device."""
     device, dtype, layout = options.device, half(options), torch.channels_last
     net = backbone().to(device, memory_format=layout).train()

@@ -1,8 +1,4 @@
-"""Contenders are timed in turns and compared within a round: the speed of a machine drifts.
-
-What one run measured is never compared with another run: the processor's clock, its temperature
-and its other tenants change the same code's speed by tens of per cent.
-"""
+"""Contenders are timed in turns and compared within a round: the speed of a machine drifts."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from torch.utils.benchmark import Timer
 
 from tools.bench.rows import Row, describe
 
-Work = Callable[[], object]
+Clocked = Callable[[], float]  # seconds of a call
 
 
 @dataclass(frozen=True)
@@ -44,45 +40,39 @@ class Options:
 
     @property
     def clock(self) -> str:
-        """CPU seconds of the process, which other tenants lengthen little, where one thread works.
-
-        Else wall seconds, a GPU waited for.
-        """
+        """CPU seconds where one thread works: other tenants of the machine lengthen them little."""
         return "process time" if self.threads == 1 and not self.cuda else "wall time"
 
     def now(self) -> float:
-        """Seconds on the clock."""
+        """Seconds on the clock, a GPU waited for."""
         if self.cuda:
             torch.cuda.synchronize()
         return time.process_time() if self.clock == "process time" else time.perf_counter()
 
-    def row(self, part: str, case: str, who: str, items: int) -> Row:
-        """A row without seconds yet."""
-        return Row(part, case, who, [], self.threads, self.clock, items)
+
+def timed(work: Callable[[], object], options: Options) -> Clocked:
+    """Work that is warm and ready to be timed: the mean of 0.2 seconds of calls, at least one."""
+    work()  # imports, allocates, starts loaders, chooses kernels
+    timer = Timer("work()", globals={"work": work}, timer=options.now, num_threads=options.threads)
+    return lambda: timer.blocked_autorange(min_run_time=0 if options.quick else 0.2).mean
 
 
 def compared(
-    part: str, case: str, items: int, makers: dict[str, Callable[[], Work]], options: Options
+    part: str, case: str, items: int, makers: dict[str, Callable[[], Clocked]], options: Options
 ) -> list[Row]:
-    """Seconds of a call of each contender's work, in rounds that call all of them.
+    """Rounds in which every contender is measured once; every other round goes backwards.
 
-    makers: what makes the work, by contender. Every other round goes backwards, so that nobody
-    always follows the same one. Who raises, or is not installed, gets an error in place of seconds.
+    makers: make, before the first round, what measures the seconds of a call. Who raises, or is
+    not installed, gets an error in place of seconds.
     """
-    rows = {who: options.row(part, case, who, items) for who in makers}
-    timers: dict[str, Timer] = {}
+    rows = {who: Row(part, case, who, [], options.threads, options.clock, items) for who in makers}
+    ready: dict[str, Clocked] = {}
     for turn in range(options.rounds):
-        for who in list(makers)[:: -1 if turn % 2 else 1]:
+        for who in [who for who in makers if not rows[who].error][:: -1 if turn % 2 else 1]:
             try:
                 if turn == 0:
-                    work = makers[who]()
-                    work()  # imports, allocates, starts loaders, chooses kernels
-                    timers[who] = Timer("work()", globals={"work": work}, timer=options.now,
-                                        num_threads=options.threads)  # fmt: skip
-                if not rows[who].error:
-                    least = 0 if options.quick else 0.2  # seconds that a figure is the mean of
-                    taken = timers[who].blocked_autorange(min_run_time=least)
-                    rows[who].seconds.append(taken.mean)
+                    ready[who] = makers[who]()
+                rows[who].seconds.append(ready[who]())
             except Exception as error:  # whatever a peer does, the others' figures are kept
                 rows[who].seconds, rows[who].error = [], describe(error)
     return list(rows.values())
