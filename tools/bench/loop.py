@@ -2,7 +2,7 @@
 
 The same for all: backbone, projector widths, recipe of the views, batch size, number format, plain
 SGD. lightly: the example of its documentation, with autocast on a GPU. stable-pretraining: its
-Module, loss and batched views in Lightning's trainer, without the Manager, which reports.
+Module, loss and batched views in Lightning's trainer, without the callbacks that only report.
 """
 
 from __future__ import annotations
@@ -105,10 +105,11 @@ def stable_pretraining(
     )
     formats = {None: "32-true", torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed"}
     trainer = Trainer(
-        max_epochs=1, logger=False, callbacks=[watch], precision=formats[half(options)],
+        max_epochs=1, logger=False, precision=formats[half(options)],
         accelerator="gpu" if options.cuda else "cpu", devices=1, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
+    trainer.callbacks = [watch]  # and none of its fourteen, which report
     trainer.fit(module, spt.data.DataModule(train=_loader(dataset, options)))
 
 
