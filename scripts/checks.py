@@ -145,7 +145,7 @@ def lint(options: argparse.Namespace) -> bool:
     """ruff over package, tests, scripts and notebooks; bandit over all that is not a test"""
     ruff = [PYTHON, "-m", "ruff", "check", "--no-cache", "."]
     bandit = [PYTHON, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", "sslbook", "scripts",
-              "bench", "tools"]  # fmt: skip
+              "tools"]  # fmt: skip
     return all([call(line, env=environment()) for line in (ruff, bandit)])
 
 
