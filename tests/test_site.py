@@ -159,7 +159,7 @@ def test_a_reader_searches_follows_a_link_and_turns_the_light_off(browser, addre
 
 
 @pytest.mark.parametrize("name", [
-    "index", "gallery", "routes", "method_map", "ledger", "papers", "glossary",
+    "index", "gallery", "routes", "method_map", "papers", "glossary",
     "notebooks/decorrelate/barlow_twins",
 ])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
