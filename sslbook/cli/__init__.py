@@ -166,15 +166,6 @@ def nb_check(notebooks: list[Path]) -> None:
     raise typer.Exit(4 if problems else 0)
 
 
-@nb_app.command("compare")
-def nb_compare() -> None:
-    """Write the chapters that compare the methods of a part anew, from the methods' chapters."""
-    from sslbook.nbtools import compare, toc
-
-    changed = compare.write(toc.chapters())
-    typer.echo("\n".join(f"{path.name}: changed, execute it" for path in changed) or "as they were")
-
-
 @nb_app.command("new")
 def nb_new(
     part: Annotated[str, typer.Argument(help="A part of the book, or a new one.")],
