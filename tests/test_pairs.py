@@ -52,6 +52,7 @@ def test_a_difference_gives_both_codes_again_and_strangers_have_none():
     shown = {names: lines for names, lines in found.items() if lines}
     assert 0 < len(shown) < len(found)
     for (a, b), lines in shown.items():
+        assert {line[0] for line in lines} <= set(" +-")
         assert [line[1:] for line in lines if line[0] in " -"] == by_name[a]
         assert [line[1:] for line in lines if line[0] in " +"] == by_name[b]
 

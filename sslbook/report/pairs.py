@@ -79,7 +79,7 @@ def scores(a: Chapter, b: Chapter) -> dict[tuple[str, str, str], report.Values]:
     A chapter that changes one thing of its parent trains the parent's way, too: its runs alone
     compare the two.
     """
-    groups = report.groups(report.scoreboard(_finished(a, b)))
+    groups = report.groups(report.scoreboard(_records(a, b)))
     return {place: rows for place, rows in groups.items() if _both(rows, a, b)}
 
 
@@ -104,7 +104,7 @@ def gap(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, 
 
 def unequal(a: Chapter, b: Chapter) -> str:
     """What differs between the chapters' own runs, as a sentence; "" where nothing does."""
-    found = report.scoreboard(_finished(a, b))
+    found = report.scoreboard(_records(a, b))
     theirs, ours = ({(row["data"], row["preset"], row["budget"]) for row in found
                      if row["chapter"] == one.name} for one in (a, b))
     for one, places in ((a, theirs), (b, ours)):
@@ -151,10 +151,9 @@ def _said(value: object) -> str:
 def claims(a: Chapter, b: Chapter) -> Sequence[report.Row]:
     """The rows of the ledger for both chapters, in the order of chapters and claims."""
     order = [a.name, b.name]
-    return sorted(report.ledger(_finished(a, b)),
+    return sorted(report.ledger(_records(a, b)),
                   key=lambda row: (order.index(row["chapter"]), row["claim"], row["data"]))
 
 
-def _finished(a: Chapter, b: Chapter) -> list[dict[str, Any]]:
-    return [one for one in records.shipped()
-            if one["chapter"] in (a.name, b.name) and one["status"] == "finished"]
+def _records(a: Chapter, b: Chapter) -> list[dict[str, Any]]:
+    return [one for one in records.shipped() if one["chapter"] in (a.name, b.name)]
