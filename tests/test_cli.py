@@ -244,7 +244,7 @@ def test_runs_and_report_of_an_empty_book(book, sslbook_):
     assert json.loads(sslbook_("runs", "--json").out) == []
     assert "No records yet" in sslbook_("report").out
     assert json.loads(sslbook_("report", "--json").out) == {
-        "ledger": [], "scoreboard": [], "history": [], "gpu": [], "published": []}
+        "ledger": [], "scoreboard": []}
 
 
 def test_runs_of_one_chapter(book, sslbook_):

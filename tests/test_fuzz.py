@@ -27,7 +27,6 @@ from sslbook import settings as rules
 from sslbook.datasets import packs, tables
 from sslbook.errors import UserError
 from sslbook.judging import ledger, records
-from sslbook.report import page
 from sslbook.report import tables as csv_tables
 from sslbook.training.checkpoints import Store, load_weights, read_checkpoint
 from sslbook.training.history import History
@@ -235,7 +234,6 @@ def read_record(folder: Path, content: bytes):
     if found is not None:
         both = [WHOLE, found]
         report.text(both).encode()
-        page.html(both).encode()
         json.dumps(report.plain(both), allow_nan=False)
         csv_tables.write(folder / "out", both)
         ledger.append(folder / ledger.NAME, ledger.rows(both))
@@ -263,7 +261,7 @@ def test_a_damaged_ledger_gives_its_whole_lines(tmp_path, damage, noise):
         ledger.append(path, ledger.rows([record(0, value)]))
     path.write_bytes(damage(path.read_bytes()) + noise)
     lines, _ = ledger.read(path)
-    json.dumps(ledger.changes(lines), allow_nan=False)
+    json.dumps(lines, allow_nan=False)
     assert ledger.append(path, ledger.rows([record(0, 0.4)])) == 1
     assert ledger.read(path)[0][-1]["mean"] == 0.4
 

@@ -33,7 +33,7 @@ FLOORS = (
     {"ranks"},
     {"report", "doctor", "plan", "shelf"},
     {"headless"},
-    {"sweep", "course"},
+    {"sweep", "course", "page"},
     {"cli"},
 )
 LEVEL = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

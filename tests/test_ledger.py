@@ -1,4 +1,4 @@
-"""The ledger's file: appended to, never rewritten; what changed stays visible."""
+"""The ledger's file: appended to, never rewritten."""
 
 from __future__ import annotations
 
@@ -76,27 +76,6 @@ def test_what_was_never_measured_has_no_line_but_what_is_no_longer_measured_has(
     assert append(path, record(0, None)) == 1
     line = ledger.read(path)[0][-1]
     assert (line["verdict"], line["mean"], line["low"]) == ("not run", None, None)
-
-
-def test_changes_name_what_was_before(path):
-    rule = claim(bound=0.5, seeds=False)
-    for found in (SEEDS[:1], SEEDS[:2], SEEDS, [record(0, 0.3, claims__a__claim=rule.as_dict())]):
-        append(path, *found)
-    lines, _ = ledger.read(path)
-    first, second = ledger.changes(lines)
-    assert first["before"] == {"verdict": "undecided (2 of 3)"}
-    assert (first["verdict"], first["n"]) == ("holds", 3)
-    assert second["before"] == {"verdict": "holds", "rule": ">= 0 over seeds"}
-    assert (second["verdict"], second["rule"]) == ("fails", ">= 0.5")
-
-
-def test_other_settings_are_compared_only_where_that_is_asked(path):
-    one = claim(bound=0.5, seeds=False).as_dict()
-    append(path, record(0, 0.9, claims__a__claim=one))
-    append(path, record(0, 0.1, claims__a__claim=one, parameters__lambd=0.5))
-    lines, _ = ledger.read(path)
-    assert [row["before"] for row in ledger.changes(lines)] == [{"verdict": "holds"}]
-    assert ledger.changes(lines, apart=("settings",)) == []
 
 
 def test_a_cut_line_is_named_and_the_next_is_not_glued_to_it(path):

@@ -1,4 +1,4 @@
-"""The pages that are computed: front, gallery, routes, method map, ledger, papers, glossary."""
+"""The pages that are computed: front, gallery, routes, method map, papers, glossary."""
 
 from __future__ import annotations
 
@@ -41,9 +41,8 @@ def write(book: Sequence[Chapter], source: Path) -> None:
         "paper_parts": _grouped(papers, "part"),
         "part_titles": {one.part: one.part_title for one in book},
         "by_name": {one.name: one for one in book},
-        "ledger": [(name, [{**row, "value": report.value(row)} for row in rows])
-                   for name, rows in _grouped(ledger, "chapter")],
-        "counts": Counter(kind(row) for row in ledger), "order": _ORDER,
+        "scoreboard": next(one.inside for one in book if one.name == "scoreboard"),
+        "decided": sum(kind(row) != "not run" for row in ledger),
         "symbols": symbols.known(), "records": len(found),
     }
     for template in sorted((ROOT / "web" / "templates").glob("*.md")):

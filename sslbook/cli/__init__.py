@@ -15,7 +15,7 @@ from sslbook.cli import course, runs
 from sslbook.cli.options import AsJson
 from sslbook.cli.running import run
 from sslbook.cli.sweeping import sweep
-from sslbook.errors import UserError
+from sslbook.errors import UsageError, UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="The workbook of self-supervised learning, from the command line.")
@@ -72,20 +72,27 @@ def report(
     chapter: Annotated[str, typer.Argument(help="Only this chapter's records.")] = "",
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write one page with scores, ledger and changes.")] = None,
+        metavar="FILE", help="Write the scoreboard, executed on all records, as one page.")] = None,
     csv: Annotated[Path | None, typer.Option(
         metavar="NAME", help="Write NAME-claims.csv and NAME-scores.csv.")] = None,
 ) -> None:
     """Print the ledger of claims and the scoreboard, from shipped records and this machine's."""
     from sslbook import report as reports
-    from sslbook.report import page, tables
 
+    if chapter and html:
+        raise UsageError("A page holds all chapters.", "Nothing was written.",
+                         "Leave the chapter out, or print it: sslbook report " + chapter)
     found, skipped = reports.collect(chapter)
-    skipped += reports.history()[1]
     typer.echo("".join(f"{line}\n" for line in skipped), err=True, nl=False)
-    written = tables.write(csv, found) if csv else []
+    written = []
+    if csv:
+        from sslbook.report import tables
+
+        written += tables.write(csv, found)
     if html:
-        page.write(html, found, skipped)
+        from sslbook import page
+
+        page.write(html)
         written.append(html)
     if as_json:
         typer.echo(json.dumps(reports.plain(found), indent=1))
@@ -179,15 +186,6 @@ def nb_keep(
             refused = error.exit_code
     typer.echo(f"ledger.jsonl: {keep.update_ledger()} new lines")
     raise typer.Exit(refused)
-
-
-@nb_app.command("compare")
-def nb_compare() -> None:
-    """Write the chapters that compare the methods of a part anew, from the methods' chapters."""
-    from sslbook.nbtools import compare, toc
-
-    changed = compare.write(toc.chapters())
-    typer.echo("\n".join(f"{path.name}: changed, execute it" for path in changed) or "as they were")
 
 
 @nb_app.command("new")

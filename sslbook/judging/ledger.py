@@ -26,7 +26,6 @@ _FIELDS: dict[str, Any] = {
     "low": (float, type(None)), "high": (float, type(None)), "tried": int, "settings": str,
     "version": str, "commit": str, "measured": str,
 }
-_PLACE = ("chapter", "claim", "preset", "data")
 Row = dict[str, Any]
 
 
@@ -121,33 +120,9 @@ def read(path: Path) -> tuple[list[Row], list[int]]:
     return found, wrong
 
 
-def changes(lines: Iterable[Row], apart: tuple[str, ...] = ()) -> list[Row]:
-    """Where a verdict or a rule changed, oldest first.
-
-    Each is the line of a ledger that brought the change, with `before`: {"verdict" and/or "rule":
-    what it was}. More seeds of the same verdict are no change. apart: fields beside chapter, claim,
-    preset and data in which lines must agree to be compared.
-    """
-    last: dict[tuple[str, ...], Row] = {}
-    found = []
-    for row in lines:
-        key = tuple(row[k] for k in (*_PLACE, *apart))
-        old = last.get(key, row)
-        before = {k: old[k] for k in ("verdict", "rule") if _word(old[k]) != _word(row[k])}
-        if before:
-            found.append({**row, "before": before})
-        last[key] = row
-    return found
-
-
-def _word(text: str) -> str:
-    """"undecided" of "undecided (2 of 3)"."""
-    return "undecided" if text.startswith("undecided") else text
-
-
 def _series(row: Row) -> tuple[str, ...]:
     """What the lines about one claim in one setting share."""
-    return tuple(row[k] for k in (*_PLACE, "settings"))
+    return tuple(row[k] for k in ("chapter", "claim", "preset", "data", "settings"))
 
 
 def _said(row: Row) -> tuple[Any, ...]:

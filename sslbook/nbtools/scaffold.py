@@ -96,10 +96,7 @@ def listed(folder: Path, part: str, name: str, form: str, title: str, paper: str
     )
     before, start, rest = lines.partition(f"  - part: {part}\n")
     inside, gap, after = rest.partition("\n  - part: ")
-    # The chapter that compares the methods of a part stays its last.
-    inside, last, compares = inside.partition(f"\n      - name: compare_{part}\n")
-    entry = entry.rstrip("\n") + "\n"
-    return before + start + inside + entry + last + compares + gap + after
+    return before + start + inside + entry.rstrip("\n") + "\n" + gap + after
 
 
 def _quoted(text: str) -> str:
@@ -114,12 +111,12 @@ def _chapter(text: str, name: str, folder: Path) -> toc.Chapter:
         return replace(toc.find(name, Path(place)), folder=folder)
 
 
-def read(page: Path, chapter: toc.Chapter, form: str, **words: str) -> Iterator[Block]:
-    """A page's blocks for a form, filled in for the chapter; words: what it asks for beside."""
+def read(page: Path, chapter: toc.Chapter, form: str) -> Iterator[Block]:
+    """A page's blocks for a form, filled in for the chapter."""
     _, *parts = _HEAD.split(page.read_text(encoding="utf-8"))
     given = {key: getattr(chapter, key) for key in ("name", "title", "idea", "paper")}
     given |= {"colab": chapter.colab, "install": install.cell(chapter),
-              "needs": ", ".join(chapter.needs) or "nothing", **words}
+              "needs": ", ".join(chapter.needs) or "nothing"}
     fill = {f"@{key}@": value for key, value in given.items()}
     for head, body in zip(parts[::2], parts[1::2], strict=True):
         head, lines = _kept([head], " | ", form), body.strip("\n").split("\n")

@@ -1,18 +1,19 @@
-"""The ledger and the scoreboard, from records alone: as text here, as CSV and as a page beside."""
+"""The ledger and the scoreboard, from records alone: as rows and text here, as CSV beside."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from sslbook import paths
 from sslbook.judging import ledger as ledgers
 from sslbook.judging import records
-from sslbook.report import gpu
 
-CONTROLS = ("chance", "pixels", "random", "supervised")
+CONTROLS = ("chance", "pixels", "raw features", "raw columns", "random", "supervised")
 _BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
 Row = dict[str, Any]
+Values = dict[tuple[str, str], dict[str, list[float]]]
 
 
 def collect(chapter: str = "") -> tuple[list[records.Record], list[str]]:
@@ -28,21 +29,6 @@ def collect(chapter: str = "") -> tuple[list[records.Record], list[str]]:
         else:
             name = "/".join(path.parts[-3 if path.name == "record.json" else -2:])
             skipped.append(f"skipped, no record of this book: {records.printable(name)} ({why})")
-    return found, skipped
-
-
-def history() -> tuple[list[Row], list[str]]:
-    """(changes of verdicts and rules, the book's, then this machine's; a line for each bad line).
-
-    Keys beside those of `ledger`: before (what it was), whose ("book" or "mine").
-    """
-    found, skipped = [], []
-    for whose, folder, apart in (("book", paths.records(), ()),
-                                 ("mine", paths.runs(), ("settings",))):
-        lines, wrong = ledgers.read(folder / ledgers.NAME)
-        found += [{**row, "whose": whose} for row in ledgers.changes(lines, apart)]
-        skipped += [f"skipped, no line of a ledger: {folder.name}/{ledgers.NAME}, line {number}"
-                    for number in wrong]
     return found, skipped
 
 
@@ -75,17 +61,32 @@ def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
     return rows
 
 
+def groups(scores: Iterable[Row]) -> dict[tuple[str, str, str], Values]:
+    """Rows of the scoreboard that may be compared: (data, preset, budget) -> their values.
+
+    (chapter, row) -> measure -> values, one per run; a control, which belongs to no method, has ""
+    for its chapter.
+    """
+    found: dict[tuple[str, str, str], Values] = {}
+    for score in scores:
+        group = found.setdefault((score["data"], score["preset"], score["budget"]), {})
+        chapter = "" if score["row"] in CONTROLS else score["chapter"]
+        values = group.setdefault((chapter, score["row"]), defaultdict(list))
+        for measure, value in score.items():
+            if isinstance(value, float):
+                values[measure].append(value)
+    return dict(sorted(found.items()))
+
+
 def plain(found: list[dict[str, Any]]) -> dict[str, list[Row]]:
     """All tables as JSON can hold them: what was not measured is null."""
-    parts = {"ledger": ledger(found), "scoreboard": scoreboard(found), "history": history()[0],
-             "gpu": gpu.runs(gpu.chosen(found)),
-             "published": gpu.gaps(gpu.chosen(found))}
+    parts = {"ledger": ledger(found), "scoreboard": scoreboard(found)}
     return {name: [{k: None if v != v else v for k, v in row.items()} for row in rows]
             for name, rows in parts.items()}
 
 
 def text(found: list[dict[str, Any]]) -> str:
-    """Ledger, scoreboard and runs on a GPU as plain text."""
+    """Ledger and scoreboard as plain text."""
     if not found:
         return "No records yet. Make one with: sslbook run barlow_twins"
     claims, scores = ledger(found), scoreboard(found)
@@ -101,7 +102,7 @@ def text(found: list[dict[str, Any]]) -> str:
         measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
         place = f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}"
         lines.append(f"{place:<52}{row['row']:<14}{measures}")
-    return "\n".join([*lines, *gpu.lines(found)])
+    return "\n".join(lines)
 
 
 def value(row: Row) -> str:

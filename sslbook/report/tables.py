@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +19,19 @@ def write(path: Path, found: list[dict[str, Any]]) -> list[Path]:
     Scores are long: one line per measure. What was not measured is empty. Text that a spreadsheet
     would take for a formula gets an apostrophe before it. Raises UserError for a full disk.
     """
+    import pandas as pd
+
     base = path.with_suffix("") if path.suffix.lower() == ".csv" else path
-    tables = {"claims": (CLAIMS, report.ledger(found)),
-              "scores": (SCORES, _long(report.scoreboard(found)))}
+    scores = [{**row, "measure": measure, "value": row[measure]}
+              for row in report.scoreboard(found) for measure in row if measure not in SCORES[:-2]]
     written = []
-    for name, (columns, rows) in tables.items():
+    for name, columns, rows in (("claims", CLAIMS, report.ledger(found)),
+                                ("scores", SCORES, scores)):
         written.append(base.with_name(f"{base.name}-{name}.csv"))
-        files.write_text(written[-1], _csv(columns, rows))
+        table = pd.DataFrame(rows, columns=list(columns)).map(_cell)
+        files.write_text(written[-1], table.to_csv(index=False, lineterminator="\n"))
     return written
 
 
-def _long(rows: Iterable[report.Row]) -> Iterator[report.Row]:
-    """One row per measure."""
-    for row in rows:
-        for measure in [key for key in row if key not in SCORES[:-2]]:
-            yield {**row, "measure": measure, "value": row[measure]}
-
-
-def _csv(columns: tuple[str, ...], rows: Iterable[report.Row]) -> str:
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([_cell(row[key]) for key in columns] for row in rows)
-    return out.getvalue()
-
-
 def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if value != value else value
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
