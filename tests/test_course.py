@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import nbformat
 import pytest
-import yaml
 from tiny_book import sslbook
 
 from sslbook import paths
@@ -82,29 +81,26 @@ def test_the_instructors_edition_is_the_source_with_notes(chapter):
     assert made.order == solved.order
 
 
-def test_notes_name_chapters_and_sections_that_there_are():
-    book = notes.load()
-    known = {chapter.name: set(read(chapter.path, chapter).order) for chapter in CHAPTERS}
-    for name, sections in book["chapters"].items():
-        assert set(sections) <= known[name], name
-    assert set(book["sections"]) <= set().union(*known.values())
-    for name, order in known.items():
-        missing = order - set(book["sections"]) - set(book["chapters"].get(name, {}))
-        free = toc.find(name).form == "guide"
-        assert free or not missing, f"{name}: no share of minutes for {missing}"
-    for name in ("barlow_twins", "simclr", "mae", "dcl"):
-        own = book["chapters"][name]
-        assert sum(len(one.get("misconceptions", [])) for one in own.values()) >= 3
-        assert sum(len(one.get("ask", {})) for one in own.values()) >= 4
+@named
+def test_notes_name_sections_that_there_are_and_share_out_all_minutes(chapter):
+    order, common = set(read(chapter.path, chapter).order), set(notes.common(chapter.folder))
+    assert set(notes.own(chapter)) <= order
+    assert chapter.form == "guide" or order <= common | set(notes.own(chapter))
 
 
-def test_a_wrong_file_of_notes_is_named(tmp_path):
-    (tmp_path / "teaching.yml").write_text("sections: {card: {minuets: 3}}\nchapters: {}\n")
-    with pytest.raises(UsageError, match="minuets"):
-        notes.load(tmp_path)
-    (tmp_path / "teaching.yml").write_text("- a list\n")
-    with pytest.raises(UsageError, match="cannot be read"):
-        notes.load(tmp_path)
+def test_the_common_notes_are_of_sections_that_there_are():
+    known = set().union(*(read(chapter.path, chapter).order for chapter in CHAPTERS))
+    assert set(notes.common(CHAPTERS[0].folder)) <= known
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("sections: {card: {minuets: 3}}", "minuets"), ("sections: {card: 3}", "section: entry"),
+    ("- a list", "not a mapping"), ("sections: [", "cannot be read"),
+])
+def test_a_wrong_file_of_notes_is_named(tmp_path, text, says):
+    (tmp_path / "teaching.yml").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        notes.common(tmp_path)
 
 
 def test_minutes_are_whole_and_sum_up():
@@ -221,8 +217,7 @@ def test_a_script_runs_to_its_end(tmp_path):
 
 def test_the_notes_are_plain_yaml():
     """No note is longer than a line on a slide's back: at most 200 characters."""
-    text = (paths.notebooks() / "teaching.yml").read_text(encoding="utf-8")
-    for entry in yaml.safe_load(text)["sections"].values():
+    for entry in notes.common(paths.notebooks()).values():
         for one in [*entry.get("misconceptions", []), *entry.get("ask", {})]:
             assert len(one) <= 200
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from sslbook.errors import UsageError
 from sslbook.nbtools import symbols
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import Cell, NotebookSource, prose
@@ -78,13 +79,16 @@ def pictures_by_code(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def symbol_tables(chapter: NotebookSource) -> Iterator[Finding]:
-    """A table of symbols is the one that docs/symbols.yml makes."""
-    for cell in chapter.markdown if symbols.known() else ():
+    """A table of symbols is the one that the chapters' metadata make."""
+    for cell in chapter.markdown:
         marked = symbols.asked(cell.source)
         if cell.source.count(symbols.HEADING.split("\n")[0]) > len(marked):
             yield cell.index, "a typed table of symbols: ask for it by <!-- symbols: a; b -->"
         for names, found in marked:
-            if unknown := [name for name in names if name not in symbols.known()]:
-                yield cell.index, f"no symbol {', '.join(unknown)} in docs/symbols.yml"
-            elif found != symbols.table(names, chapter.chapter.part):
-                yield cell.index, "an old table of symbols: sslbook nb normalise renews it"
+            try:
+                fresh = symbols.table(names, chapter.chapter.part)
+            except UsageError as error:
+                yield cell.index, error.what
+            else:
+                if found != fresh:
+                    yield cell.index, "an old table of symbols: sslbook nb refresh renews it"
