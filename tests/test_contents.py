@@ -1,4 +1,4 @@
-"""The table of contents, the README's table made from it, and what changed against git."""
+"""The table of contents, and what changed against git."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tiny_book import write_contents
 
 from sslbook import paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import changed, changes, table, toc
+from sslbook.nbtools import changed, changes, toc
 
 WELCOME = "{form: guide, title: Welcome, idea: Look., needs: [], data: [shapes]}"
 TWINS = ("{form: long, title: Twins, idea: Two | one., needs: [welcome], measure: knn20,"
@@ -144,39 +144,6 @@ def test_wrong_contents_are_named(book, file, old, new, says):
 def test_missing_contents_are_named(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         toc.chapters(tmp_path)
-
-
-def record(wall: float, **changes):
-    made = {"chapter": "twins", "preset": "smoke", "status": "finished", "device": {"kind": "cpu"}}
-    return made | {"seconds": {"wall": wall}} | changes
-
-
-def test_the_table(book):
-    rows = table.chapter_table(toc.chapters(book)).splitlines()
-    assert len(rows) == 4
-    assert rows[2].startswith("| [Welcome](notebooks/start/welcome.ipynb) | Look. |  | guide |")
-    assert "| Two \\| one. | [paper](https://arxiv.org/abs/1) | long | not measured |" in rows[3]
-    assert all(row.count("|") - row.count("\\|") == 7 for row in rows)
-
-
-def test_the_table_has_measured_times(book):
-    others = [record(99, preset="check"), record(99, status="crashed"), record(99, chapter="x"),
-              record(99, device={"kind": "cuda"})]  # fmt: skip
-    text = table.chapter_table(toc.chapters(book), [record(40), record(50), record(61), *others])
-    assert "| long | 50 s |" in text
-
-
-def test_the_table_goes_between_its_markers():
-    text = f"# A\n{table.START}\nold\n{table.END}\nB\n"
-    assert table.spliced(text, "new") == f"# A\n{table.START}\nnew\n{table.END}\nB\n"
-    for broken in ("no markers", table.START, f"{table.END} {table.START}", text + text):
-        with pytest.raises(UsageError):
-            table.spliced(broken, "new")
-
-
-def test_the_readme_has_the_current_table():
-    is_now, should_be = table.current()
-    assert is_now == should_be, "run: python -m sslbook.nbtools.table"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from tiny_book import sslbook
 
 from sslbook import paths
-from sslbook.course import build, editions, notes, vendored, weeks
+from sslbook.course import build, editions, notes, vendored
 from sslbook.errors import UsageError
 from sslbook.nbtools import routes, toc
 from sslbook.nbtools.contract import rules
@@ -220,12 +220,6 @@ def test_the_notes_are_plain_yaml():
     for entry in notes.common(paths.notebooks()).values():
         for one in [*entry.get("misconceptions", []), *entry.get("ask", {})]:
             assert len(one) <= 200
-
-
-def test_the_six_weeks_of_the_teaching_page_are_computed():
-    text = (paths.PACKAGE.parent / "docs" / "teaching.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"<!-- weeks:start -->\n(.*?)\n<!-- weeks:end -->", text, re.S)
-    assert shown == weeks.table(CHAPTERS), "put in what `sslbook course plan` prints"
 
 
 def test_the_teaching_page_names_options_that_there_are():

@@ -38,23 +38,28 @@ def normalise(path: str | Path) -> bool:
 
     Removes widget state, timings, injected parameters, stderr, warnings, progress bars, empty
     cells and the paths of this machine; fills in missing cell ids and tables of symbols; makes a
-    chapter's badge, install cell and metadata name the tag of the table of contents; closes gaps
-    in the execution counts, unless cells were run out of order (the contract is to see that).
-    Doing it twice is doing it once. Raises UsageError where the file is no notebook of format 4.
+    chapter's badge, install cell and metadata name the tag of the table of contents; collapses
+    plumbing, drawing and solutions; closes gaps in the execution counts, unless cells were run out
+    of order (the contract is to see that). Doing it twice is doing it once. Raises UsageError where
+    the file is no notebook of format 4.
     """
-    path = Path(path)
+    before, after = normal_form(Path(path))
+    if after != before:
+        files.write_text(Path(path), after)
+    return after != before
+
+
+def normal_form(path: Path) -> tuple[str, str]:
+    """(the text of the notebook at `path`, its normal form); UsageError as for `normalise`."""
     try:
         before = path.read_bytes().decode("utf-8")
-        after = normalised(before, path.parent.name, toc.at(path))
+        return before, normalised(before, path.parent.name, toc.at(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path.name} is not a readable notebook ({type(error).__name__}).",
             "It was left as it is.",
             "Save it again from JupyterLab, or take it from git.",
         ) from error
-    if after != before:
-        files.write_text(path, after)
-    return after != before
 
 
 def normalised(text: str, part: str = "", chapter: toc.Chapter | None = None) -> str:
