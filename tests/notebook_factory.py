@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sslbook.nbtools import install
+from sslbook.nbtools.collapse import collapse
 from sslbook.nbtools.source import NotebookSource
 from sslbook.nbtools.toc import Chapter
 
@@ -111,6 +112,7 @@ def code(name: str, section: str, source_: str, *tags: str, says: str = "", pict
     made = text(name, section, source_, *tags)
     outputs: list[dict[str, Any]] = [stream(says)] if says else []
     outputs += [shown(), caption()] if picture else []
+    collapse(made)
     return made | {"cell_type": "code", "execution_count": None, "outputs": outputs}
 
 
@@ -138,10 +140,10 @@ def notebook(form: str = "long") -> dict[str, Any]:
     card = CARD.replace("COLAB", listed.colab).replace("PAPER", PAPER)
     cells = [
         text("card", "card", card),
-        code("install", "install", install.cell(listed)),
+        code("install", "install", install.cell(listed), "plumbing"),
         text("parameters-title", "parameters", "## What can be changed"),
         code("parameters", "", PARAMETERS, "parameters"),
-        code("presets", "setup", PRESETS),
+        code("presets", "setup", PRESETS, "plumbing"),
         code("start", "", START.replace("NAME", listed.name), says="twins: preset smoke on cpu"),
         *({"study": _study, "guide": _guide}.get(form, _method)()),
         text("recap", "recap", "## In short\n\n```python\nsslbook.load_encoder('twins')\n```"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import install, symbols, toc
+from sslbook.nbtools import collapse, install, symbols, toc
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _LANGUAGE = {
@@ -20,7 +20,7 @@ _LANGUAGE = {
     "pygments_lexer": "ipython3",
 }
 KEEP = {"sslbook", "title"}
-KEEP_IN_CELL = {"tags", "jupyter", "slideshow", "nbgrader"}
+KEEP_IN_CELL = {"tags", "jupyter", "cellView", "slideshow", "nbgrader"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BAR = re.compile(r"\d%\||\bit/s\]|minutes to go, as measured over")
@@ -99,22 +99,23 @@ def _tidy(notebook: Any) -> None:
 
 
 def _belongs(cell: Any) -> bool:
-    return bool(cell.source.strip()) and "injected-parameters" not in cell.metadata.get("tags", [])
+    return bool(collapse.opened(cell.source).strip()) and "injected-parameters" not in cell.metadata.get("tags", [])
 
 
 def _clean(cell: Any) -> None:
     """Bring one cell's metadata and outputs into shape, in place."""
     metadata = {key: value for key, value in cell.metadata.items() if key in KEEP_IN_CELL}
-    if "jupyter" in metadata:  # folding the source is the author's; folding outputs the editor's
-        metadata["jupyter"] = {k: v for k, v in metadata["jupyter"].items() if k == "source_hidden"}
     if "tags" in metadata:
         metadata["tags"] = list(dict.fromkeys(metadata["tags"]))
     cell.metadata = type(cell)({key: value for key, value in metadata.items() if value})
     cell.source = cell.source.replace("\r\n", "\n").rstrip()
     if cell.cell_type != "code":
-        cell.pop("outputs", None)
-        cell.pop("execution_count", None)
+        for key in ("outputs", "execution_count"):
+            cell.pop(key, None)
+        for key in ("jupyter", "cellView"):
+            cell.metadata.pop(key, None)
         return
+    collapse.collapse(cell)
     cell.setdefault("execution_count", None)
     kept = [out for out in cell.get("outputs", []) if _worth(out)]
     for out in kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sslbook.nbtools.collapse import collapse
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.normalise import KEEP, KEEP_IN_CELL
 from sslbook.nbtools.source import NotebookSource
@@ -65,3 +66,14 @@ def leftover_metadata(chapter: NotebookSource) -> Iterator[Finding]:
             yield cell.index, f"metadata.{key} does not belong into git: run sslbook nb normalise"
         if "injected-parameters" in cell.tags:
             yield cell.index, "a cell of parameters injected by papermill"
+
+
+@rule()
+def collapsed_cells(chapter: NotebookSource) -> Iterator[Finding]:
+    """Plumbing, parameters, drawing and solutions are collapsed as their tags say, nothing else."""
+    for cell in chapter.code:
+        metadata = dict(cell.raw.get("metadata", {}))
+        made = {"source": cell.source, "metadata": dict(metadata)}
+        collapse(made)
+        if (made["source"], made["metadata"]) != (cell.source, metadata):
+            yield cell.index, "not collapsed as its tags say: run sslbook nb normalise"
