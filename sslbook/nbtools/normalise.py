@@ -99,7 +99,8 @@ def _tidy(notebook: Any) -> None:
 
 
 def _belongs(cell: Any) -> bool:
-    return bool(collapse.opened(cell.source).strip()) and "injected-parameters" not in cell.metadata.get("tags", [])
+    injected = "injected-parameters" in cell.metadata.get("tags", [])
+    return bool(collapse.opened(cell.source).strip()) and not injected
 
 
 def _clean(cell: Any) -> None:

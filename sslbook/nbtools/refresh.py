@@ -93,5 +93,5 @@ def spliced(text: str, table: str, name: str = "README.md") -> str:
     _, end, after = rest.partition(finish)
     if not (start and end) or begin in rest or finish in after:
         raise UsageError(f"{name} does not have the two markers of its table once.",
-                         "It was left as it is.", f"Put {begin} and {finish} on lines of their own.")
+                         "It was left as it is.", f"Put {begin} and {finish} on own lines.")
     return f"{before}{begin}\n{table}\n{finish}{after}"

@@ -57,23 +57,13 @@ def card_family(chapter: NotebookSource) -> Iterator[Finding]:
 
 
 @rule()
-def card_needs(chapter: NotebookSource) -> Iterator[Finding]:
-    """What to read before: every chapter that toc.yml lists as needed."""
-    line = _lines(chapter, "needs")
-    for need in chapter.chapter.needs:
-        if need not in line:
-            yield 0, f"the card's line with the word needs does not name {need}"
-    if not line:
-        yield 0, "no line of the card says what it needs"
-
-
-@rule()
-def card_minutes(chapter: NotebookSource) -> Iterator[Finding]:
-    """Reading, doing and machine minutes."""
-    line = _lines(chapter, "minutes")
-    for word in ("reading", "doing", "machine"):
-        if word not in line.lower():
-            yield 0, f"the card's line with the word minutes does not say how many for {word}"
+def card_lines(chapter: NotebookSource) -> Iterator[Finding]:
+    """One line with every chapter that is needed, one with reading, doing and machine minutes."""
+    asked = {"needs": chapter.chapter.needs, "minutes": ("reading", "doing", "machine")}
+    for word, said in asked.items():
+        line = _lines(chapter, word)
+        if missing := [one for one in said if one not in line.lower()] or ([] if line else [word]):
+            yield 0, f"the card's line with the word {word} does not say {', '.join(missing)}"
 
 
 @rule()

@@ -16,13 +16,16 @@ _KEYS = KEEP | {"kernelspec", "language_info"}
 
 @rule()
 def notebook_format(chapter: NotebookSource) -> Iterator[Finding]:
-    """Format 4.5, valid against nbformat's schema."""
+    """Format 4.5, valid against nbformat's schema, for a kernel that is python3 everywhere."""
     from nbformat.validator import iter_validate
 
     if chapter.notebook.get("nbformat_minor") != 5:
         yield None, "format 4.5 is asked for: run sslbook nb normalise"
     for error in iter_validate(chapter.notebook, version=4, version_minor=5):
         yield None, f"not a valid notebook: {str(error).splitlines()[0][:100]}"
+    for key, name in (("kernelspec", "python3"), ("language_info", "python")):
+        if chapter.metadata.get(key, {}).get("name") != name:
+            yield None, f"{key} does not name {name}"
 
 
 @rule()
@@ -36,15 +39,6 @@ def cell_ids(chapter: NotebookSource) -> Iterator[Finding]:
         elif name in seen:
             yield cell.index, f"the id {name!r} is used twice"
         seen.add(name)
-
-
-@rule()
-def kernel(chapter: NotebookSource) -> Iterator[Finding]:
-    """The kernel is named python3 everywhere, whatever the author's environment is called."""
-    if chapter.metadata.get("kernelspec", {}).get("name") != "python3":
-        yield None, "the kernelspec is not python3"
-    if chapter.metadata.get("language_info", {}).get("name") != "python":
-        yield None, "language_info does not name python"
 
 
 @rule()

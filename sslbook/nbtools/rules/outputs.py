@@ -63,30 +63,18 @@ def checked_outputs(chapter: NotebookSource) -> Iterator[Finding]:
 
 
 @rule()
-def no_errors(chapter: NotebookSource) -> Iterator[Finding]:
-    """No stored output is an error."""
+def quiet_outputs(chapter: NotebookSource) -> Iterator[Finding]:
+    """No stored output is an error, a warning or a progress bar; nothing is on stderr."""
     for cell in chapter.code:
-        for out in cell.outputs:
-            if out.get("output_type") == "error":
-                yield cell.index, f"the cell ended in {out.get('ename', 'an error')}"
-
-
-@rule()
-def no_warnings(chapter: NotebookSource) -> Iterator[Finding]:
-    """Nothing on stderr, and no warning in the text."""
-    for cell in chapter.code:
-        if any(out.get("name") == "stderr" for out in cell.outputs):
-            yield cell.index, "output on stderr: run sslbook nb normalise"
-        elif any(WARNING.search(text) for text in cell.texts()):
-            yield cell.index, "a warning in the output"
-
-
-@rule()
-def no_progress_bars(chapter: NotebookSource) -> Iterator[Finding]:
-    """No progress bars: they are noise on a page."""
-    for cell in chapter.code:
-        if any((BAR.search(text) or "\r" in text) for text in cell.texts()):
-            yield cell.index, "a progress bar in the output: run sslbook nb normalise"
+        texts = list(cell.texts())
+        for what, found in (
+            ("an error", any(out.get("output_type") == "error" for out in cell.outputs)),
+            ("stderr", any(out.get("name") == "stderr" for out in cell.outputs)),
+            ("a warning", any(WARNING.search(text) for text in texts)),
+            ("a progress bar", any(BAR.search(text) or "\r" in text for text in texts)),
+        ):
+            if found:
+                yield cell.index, f"{what} in the output: mend it, run sslbook nb normalise"
 
 
 @rule()
