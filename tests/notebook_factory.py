@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from nbformat.reader import reads
+
 from sslbook.nbtools import install
-from sslbook.nbtools.collapse import collapse
+from sslbook.nbtools.normalise import normalised
 from sslbook.nbtools.source import NotebookSource
 from sslbook.nbtools.toc import Chapter
 
@@ -112,7 +115,6 @@ def code(name: str, section: str, source_: str, *tags: str, says: str = "", pict
     made = text(name, section, source_, *tags)
     outputs: list[dict[str, Any]] = [stream(says)] if says else []
     outputs += [shown(), caption()] if picture else []
-    collapse(made)
     return made | {"cell_type": "code", "execution_count": None, "outputs": outputs}
 
 
@@ -151,12 +153,8 @@ def notebook(form: str = "long") -> dict[str, Any]:
     ]
     for number, one in enumerate((c for c in cells if c["cell_type"] == "code"), 1):
         one["execution_count"] = number
-    metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-        "sslbook": {"chapter": listed.name, "form": form, "ref": listed.ref},
-    }
-    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    made = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return reads(normalised(json.dumps(made), listed.part, listed))
 
 
 def _claims() -> list[dict[str, Any]]:

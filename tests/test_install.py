@@ -95,7 +95,7 @@ def test_one_tag_in_badge_install_cell_and_metadata():
     tagged = replace(factory.chapter("long"), ref="v2", repository="other/book")
     before = factory.notebook("long")
     named = {problem.rule for problem in contract.problems(NotebookSource(before, tagged))}
-    assert named == {"card_colab", "install_cell", "listed_metadata"}
+    assert named == {"card_colab", "normal_form"}
     after = json.loads(normalised(json.dumps(before), "", tagged))
     assert contract.problems(NotebookSource(after, tagged)) == []
     assert after["metadata"]["sslbook"]["ref"] == "v2"

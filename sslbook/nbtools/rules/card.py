@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sslbook.nbtools import install
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource
 
@@ -77,9 +76,7 @@ def card_objectives(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def install_cell(chapter: NotebookSource) -> Iterator[Finding]:
-    """The install cell is the book's, for the tag that the badge opens, and runs before all."""
+    """The install cell runs before all others: code before it finds no book in Colab."""
     for cell in chapter.section("install", kind="code"):
-        if cell.source != install.cell(chapter.chapter):
-            yield cell.index, "not the book's install cell: run sslbook nb normalise"
         if cell is not chapter.code[0]:
             yield chapter.code[0].index, "code before the install cell finds no book in Colab"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sslbook.errors import UsageError
 from sslbook.nbtools import symbols
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource, prose
@@ -60,16 +59,7 @@ def plain_markdown(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def symbol_tables(chapter: NotebookSource) -> Iterator[Finding]:
-    """A table of symbols is the one that the chapters' metadata make."""
+    """No table of symbols is typed: a marker asks for it."""
     for cell in chapter.markdown:
-        marked = symbols.asked(cell.source)
-        if cell.source.count(symbols.HEADING.split("\n")[0]) > len(marked):
+        if cell.source.count(symbols.HEADING.split("\n")[0]) > len(symbols.asked(cell.source)):
             yield cell.index, "a typed table of symbols: ask for it by <!-- symbols: a; b -->"
-        for names, found in marked:
-            try:
-                fresh = symbols.table(names, chapter.chapter.part)
-            except UsageError as error:
-                yield cell.index, error.what
-            else:
-                if found != fresh:
-                    yield cell.index, "an old table of symbols: sslbook nb refresh renews it"
