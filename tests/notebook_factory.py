@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from nbformat.reader import reads
+
 from sslbook.nbtools import install
+from sslbook.nbtools.normalise import normalised
 from sslbook.nbtools.source import NotebookSource
 from sslbook.nbtools.toc import Chapter
 
@@ -138,10 +142,10 @@ def notebook(form: str = "long") -> dict[str, Any]:
     card = CARD.replace("COLAB", listed.colab).replace("PAPER", PAPER)
     cells = [
         text("card", "card", card),
-        code("install", "install", install.cell(listed)),
+        code("install", "install", install.cell(listed), "plumbing"),
         text("parameters-title", "parameters", "## What can be changed"),
         code("parameters", "", PARAMETERS, "parameters"),
-        code("presets", "setup", PRESETS),
+        code("presets", "setup", PRESETS, "plumbing"),
         code("start", "", START.replace("NAME", listed.name), says="twins: preset smoke on cpu"),
         *({"study": _study, "guide": _guide}.get(form, _method)()),
         text("recap", "recap", "## In short\n\n```python\nsslbook.load_encoder('twins')\n```"),
@@ -149,12 +153,8 @@ def notebook(form: str = "long") -> dict[str, Any]:
     ]
     for number, one in enumerate((c for c in cells if c["cell_type"] == "code"), 1):
         one["execution_count"] = number
-    metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-        "sslbook": {"chapter": listed.name, "form": form, "ref": listed.ref},
-    }
-    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    made = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return reads(normalised(json.dumps(made), listed.part, listed))
 
 
 def _claims() -> list[dict[str, Any]]:

@@ -1,41 +1,28 @@
-"""The table of contents, the README's table made from it, and what changed against git."""
+"""The table of contents, and what changed against git."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 
-import nbformat
 import pytest
-from test_claims import record
+from tiny_book import write_contents
 
+from sslbook import paths
 from sslbook.errors import UsageError
-from sslbook.judging import records
-from sslbook.nbtools import changed, changes, table, toc
+from sslbook.nbtools import changed, changes, toc
 
-TOC = """
-repository: some/book
-ref: v1
-parts:
-  - part: start
-    title: Start
-    chapters:
-      - {name: welcome, form: guide, title: Welcome, idea: Look., needs: [], data: [shapes]}
-  - part: next
-    title: Next
-    chapters:
-      - {name: twins, form: long, title: Twins, idea: Two | one., needs: [welcome], twin: [twins],
-         paper: "https://arxiv.org/abs/1"}
-"""
+WELCOME = "{form: guide, title: Welcome, idea: Look., needs: [], data: [shapes]}"
+TWINS = ("{form: long, title: Twins, idea: Two | one., needs: [welcome], measure: knn20,"
+         " paper: 'https://arxiv.org/abs/1'}")
+PARTS = {"start": {"welcome": WELCOME}, "next": {"twins": TWINS}}
 
 
 @pytest.fixture
 def book(tmp_path):
     """A folder of notebooks with a table of contents."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    (folder / "toc.yml").write_text(TOC, encoding="utf-8")
-    return folder
+    write_contents(tmp_path / "notebooks", PARTS, ref="v1", repository="some/book")
+    return tmp_path / "notebooks"
 
 
 def test_chapters_come_in_order(book):
@@ -43,22 +30,26 @@ def test_chapters_come_in_order(book):
     assert (welcome.name, welcome.form, welcome.number, welcome.twin) == ("welcome", "guide", 0, ())
     assert twins.path == book / "next" / "twins.ipynb"
     assert (twins.needs, twins.twin, twins.number) == (("welcome",), ("twins",), 1)
+    assert (twins.measure, twins.part_title) == ("knn20", "Next")
     assert twins.colab.endswith("github/some/book/blob/v1/notebooks/next/twins.ipynb")
 
 
 def test_the_books_own_contents():
-    listed = toc.chapters()
-    assert [one.name for one in listed][:2] == ["welcome", "fast_pretraining"]
-    assert all(one.title and one.idea.endswith(".") for one in listed)
-    assert all(one.paper.startswith("https://") for one in listed if one.form != "guide")
-    assert all(one.twin for one in listed if one.form in ("long", "short"))
+    for one in toc.chapters():
+        assert one.title, one.name
+        assert one.idea.endswith("."), one.name
+        assert one.form == "guide" or one.paper.startswith("https://"), one.name
+        assert one.form == "guide" or one.measure, one.name
+        for module in one.twin:
+            assert (paths.PACKAGE / "methods" / f"{module}.py").is_file(), one.name
 
 
 def test_every_notebook_is_listed():
     listed = {one.path.resolve() for one in toc.chapters()}
-    folder = toc.paths.notebooks()
-    there = (path.resolve() for path in folder.rglob("*.ipynb"))
+    there = {path.resolve() for path in paths.notebooks().rglob("*.ipynb")}
     assert {path for path in there if ".ipynb_checkpoints" not in path.parts} == listed
+    metadata = {path.with_suffix(".yml") for path in listed}
+    assert {path.resolve() for path in paths.notebooks().glob("*/*.yml")} == metadata
 
 
 def test_an_unknown_chapter_gets_close_matches(book):
@@ -78,13 +69,11 @@ def test_a_chapter_is_no_path(book, name):
 @pytest.mark.parametrize("linked", ["next/twins.ipynb", "next"])
 def test_a_link_cannot_lead_out_of_the_notebooks(book, tmp_path, linked):
     outside = tmp_path / "outside"
-    (outside / "next").mkdir(parents=True)
+    write_contents(outside, PARTS)
     (outside / "next" / "twins.ipynb").write_text("{}")
     place = book / linked
-    place.parent.mkdir(exist_ok=True)
     if place.is_dir():
         shutil.rmtree(place)
-    place.unlink(missing_ok=True)
     symlink(place, outside / linked)
     for ask in (toc.chapters, lambda folder: toc.find("twins", folder)):
         with pytest.raises(UsageError, match="twins is a link out of the folder"):
@@ -92,10 +81,7 @@ def test_a_link_cannot_lead_out_of_the_notebooks(book, tmp_path, linked):
 
 
 def test_links_inside_and_to_the_whole_folder_are_fine(book, tmp_path):
-    (book / "start").mkdir(exist_ok=True)
     (book / "start" / "there.ipynb").write_text("{}")
-    (book / "next").mkdir(exist_ok=True)
-    (book / "next" / "twins.ipynb").unlink(missing_ok=True)
     symlink(book / "next" / "twins.ipynb", book / "start" / "there.ipynb")
     symlink(tmp_path / "linked", book)
     assert toc.find("twins", book).path.is_file()
@@ -109,39 +95,48 @@ def symlink(place, target):
         pytest.skip("links need a right that this user does not have")
 
 
+@pytest.mark.parametrize("file", ["toc.yml", "next/twins.yml"])
 @pytest.mark.parametrize("text", [
-    "parts: 2001-99-99", "parts: &a [*a]", "[" * 5000, "!!python/object/apply:os.getcwd []", "\x00",
+    "parts: 2001-99-99", "&a [*a]", "[" * 5000, "!!python/object/apply:os.getcwd []", "\x00", "- a",
 ])
-def test_contents_that_yaml_stumbles_over_are_named(book, text):
-    (book / "toc.yml").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"Mend notebooks/toc\.yml"):
+def test_files_that_yaml_stumbles_over_are_named(book, file, text):
+    (book / file).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=rf"Mend notebooks/{file}"):
         toc.chapters(book)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("file", "old", "new", "says"),
     [
-        ("name: twins", "name: ../twins", "plain name"),
-        ("name: twins", "name: /etc/twins", "plain name"),
-        ("name: twins", "name: C:twins", "plain name"),
-        ("name: twins", "name: 'twins\\x'", "plain name"),
-        ("name: twins", 'name: "twins\\n"', "plain name"),
-        ("part: next", "part: .", "plain name"),
-        ("part: next", "part: ''", "plain name"),
-        ("part: next", "part: ../../x", "plain name"),
-        ("twin: [twins]", "twin: [../os]", "plain name"),
-        ("data: [shapes]", "data: shapes", "not a list"),
-        ("form: long", "form: epic", "form 'epic'"),
-        ("name: twins", "name: welcome", "listed twice"),
-        ("needs: [welcome]", "needs: [later]", "needs later"),
-        ("title: Twins", "title: [Twins]", "not text"),
-        ("title: Twins", "tilte: Twins", "unknown keys: tilte"),
-        ("parts:", "parts: 3\nother:", "not a list"),
-        ("ref: v1", "ref: [", "cannot be read"),
+        ("toc.yml", "twins", "../twins", "plain name"),
+        ("toc.yml", "twins", "/etc/twins", "plain name"),
+        ("toc.yml", "twins", "'C:twins'", "plain name"),
+        ("toc.yml", "twins", "'twins\\x'", "plain name"),
+        ("toc.yml", "twins", '"twins\\n"', "plain name"),
+        ("toc.yml", "[twins]", "[{twins: 1}]", "plain name"),
+        ("toc.yml", "part: next", "part: .", "plain name"),
+        ("toc.yml", "part: next", "part: ''", "plain name"),
+        ("toc.yml", "part: next", "part: ../../x", "plain name"),
+        ("toc.yml", "- part: next", "- 3\n- part: next", "no part"),
+        ("toc.yml", "[twins]", "[welcome]", "welcome"),
+        ("toc.yml", "[twins]", "[twins, twins]", "listed twice"),
+        ("toc.yml", "parts:", "parts: 3\nother:", "not a list"),
+        ("toc.yml", "ref: v1", "ref: [", "cannot be read"),
+        ("toc.yml", "ref: v1", "ref: 1.0", "not text"),
+        ("next/twins.yml", "form: long", "form: long, twin: [../os]", "plain name"),
+        ("next/twins.yml", "form: long", "form: epic", "form 'epic'"),
+        ("next/twins.yml", "form: long", "form: long, data: shapes", "not a list"),
+        ("next/twins.yml", "[welcome]", "[later]", "needs later"),
+        ("next/twins.yml", "title: Twins", "title: [Twins]", "not text"),
+        ("next/twins.yml", "title: Twins", "tilte: Twins", "unknown keys: tilte"),
+        ("next/twins.yml", "title: Twins", "parents: [welcome]", "parents do not say"),
+        ("next/twins.yml", "title: Twins", "parents: {later: A.}", "no chapter"),
     ],
 )
-def test_wrong_contents_are_named(book, old, new, says):
-    (book / "toc.yml").write_text(TOC.replace(old, new), encoding="utf-8")
+def test_wrong_contents_are_named(book, file, old, new, says):
+    text = (book / file).read_text(encoding="utf-8")
+    assert old in text
+    (book / file).write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(UsageError, match=says):
         toc.chapters(book)
 
@@ -149,44 +144,6 @@ def test_wrong_contents_are_named(book, old, new, says):
 def test_missing_contents_are_named(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         toc.chapters(tmp_path)
-
-
-def test_the_table(book, monkeypatch):
-    monkeypatch.setattr(records, "shipped", lambda chapter: [])
-    rows = table.chapter_table(toc.chapters(book)).splitlines()
-    assert len(rows) == 4
-    assert rows[2].startswith("| [Welcome](notebooks/start/welcome.ipynb) | Look. |  | guide |")
-    assert "| Two \\| one. | [paper](https://arxiv.org/abs/1) | long | not measured |" in rows[3]
-    assert all(row.count("|") - row.count("\\|") == 7 for row in rows)
-
-
-@pytest.mark.parametrize(("dataset", "shown"), [("shapes", "50 s"), ("", "99 s")])
-def test_the_table_has_times_on_the_data_set_of_the_preset(book, monkeypatch, dataset, shown):
-    """A preset that names none makes its own, so any record of the chapter counts."""
-    cell = nbformat.v4.new_code_cell(f'PRESETS = {{"smoke": dict(dataset="{dataset}")}}')
-    (book / "next").mkdir()
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), book / "next" / "twins.ipynb")
-    made = [record(seconds__wall=wall, preset="smoke", parameters__dataset="shapes")
-            for wall in (61.0, 40.0, 50.0)]
-    made += [record(seconds__wall=99.0, parameters__dataset="shapes", **change) for change in
-             ({"preset": "check"}, {"preset": "smoke", "status": "crashed"},
-              {"preset": "smoke", "device__kind": "cuda"})]
-    made += [record(seconds__wall=99.0, preset="smoke", parameters__dataset="cifar10")] * 5
-    monkeypatch.setattr(records, "shipped", {"twins": made, "welcome": []}.get)
-    assert f"| long | {shown} |" in table.chapter_table(toc.chapters(book))
-
-
-def test_the_table_goes_between_its_markers():
-    text = f"# A\n{table.START}\nold\n{table.END}\nB\n"
-    assert table.spliced(text, "new") == f"# A\n{table.START}\nnew\n{table.END}\nB\n"
-    for broken in ("no markers", table.START, f"{table.END} {table.START}", text + text):
-        with pytest.raises(UsageError):
-            table.spliced(broken, "new")
-
-
-def test_the_readme_has_the_current_table():
-    is_now, should_be = table.current()
-    assert is_now == should_be, "run: python -m sslbook.nbtools.table"
 
 
 @pytest.fixture
@@ -280,29 +237,26 @@ def test_outside_a_repository_all_count(book, monkeypatch):
 
 
 def test_every_chapter_says_what_changed():
-    found = changes.read()
-    assert list(found) == [one.name for one in toc.chapters()]
-    for rows in found.values():
-        assert rows[-1].results == "new"
-        assert all(row.what.endswith(".") for row in rows)
+    for one in toc.chapters():
+        rows = changes.of(one)
+        assert rows[-1].results == "new", one.name
+        assert all(row.what.endswith(".") for row in rows), one.name
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["twins:\n- {date: soon, results: same, what: A.}",
-     "twins:\n- {date: 2026-01-01, results: better, what: A.}",
-     "twins:\n- {date: 2026-01-01, results: same}", "twins: 3", "twins", "["],
-)  # fmt: skip
-def test_a_wrong_list_of_changes_is_named(tmp_path, text):
-    path = tmp_path / "changes.yml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"changes\.yml is wrong at chapter"):
-        changes.read(path)
+@pytest.mark.parametrize("rows", [
+    "[{date: soon, results: same, what: A.}]", "[{date: 2026-01-01, results: better, what: A.}]",
+    "[{date: 2026-01-01, results: same}]", "3", "[3]",
+])
+def test_a_wrong_list_of_changes_is_named(book, rows):
+    (book / "next" / "twins.yml").write_text(f"form: long\nchanges: {rows}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"Mend notebooks/next/twins\.yml"):
+        changes.of(toc.find("twins", book))
 
 
-def test_changes_come_newest_first(tmp_path):
-    path = tmp_path / "changes.yml"
-    assert changes.read(path) == {}
-    path.write_text("twins:\n- {date: 2026-01-01, results: new, what: A.}\n"
-                    "- {date: 2026-02-01, results: same, what: B.}\n", encoding="utf-8")
-    assert [row.what for row in changes.read(path)["twins"]] == ["B.", "A."]
+def test_changes_come_newest_first(book):
+    welcome = toc.find("welcome", book)
+    assert changes.of(welcome) == []
+    (book / "start" / "welcome.yml").write_text(
+        "form: guide\nchanges:\n- {date: 2026-01-01, results: new, what: A.}\n"
+        "- {date: 2026-02-01, results: same, what: B.}\n", encoding="utf-8")
+    assert [row.what for row in changes.of(welcome)] == ["B.", "A."]

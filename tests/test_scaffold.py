@@ -24,12 +24,12 @@ def checkout(tmp_path, monkeypatch):
     """The working folder is a checkout with the book's package and contents, without chapters."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "sslbook", folder / "sslbook", ignore=shutil.ignore_patterns("__py*"))
-    (folder / "notebooks").mkdir()
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks",
+                    ignore=shutil.ignore_patterns("*.ipynb", ".*"))
     (folder / "tests" / "methods").mkdir(parents=True)
     for name in ("changes.py", "conftest.py", "harness.py", "specs.py"):
         shutil.copy(ROOT / "tests" / "methods" / name, folder / "tests" / "methods" / name)
-    for name in ("pyproject.toml", "notebooks/toc.yml", "notebooks/ruff.toml"):
-        shutil.copy(ROOT / name, folder / name)
+    shutil.copy(ROOT / "pyproject.toml", folder)
     monkeypatch.chdir(folder)
     return folder
 
@@ -49,7 +49,8 @@ def test_every_form_keeps_the_contract_before_it_is_run(checkout):
         problems = contract.check(chapter.path)
         assert {problem.rule for problem in problems} <= UNRUN, problems
         twins = [f"my_{form}.py", f"test_my_{form}.py"] if form in ("long", "short") else []
-        assert [path.name for path in made] == [*twins, f"my_{form}.ipynb", "toc.yml"]
+        assert sorted(path.name for path in made) == sorted(
+            [*twins, f"my_{form}.yml", f"my_{form}.ipynb", "toc.yml"])
     found = python(checkout, "ruff", "check", "--no-cache", ".")
     assert found.returncode == 0, found.stdout
 
@@ -73,23 +74,25 @@ def test_a_cell_that_fails_is_named(checkout):
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_the_entry_is_all_that_changes_in_the_contents(checkout):
-    before = (checkout / "notebooks" / "toc.yml").read_text(encoding="utf-8")
+def test_a_line_is_all_that_changes_in_the_contents(checkout):
+    path = checkout / "notebooks" / "toc.yml"
+    before, listed = path.read_text(encoding="utf-8"), toc.chapters()
     scaffold.new("distil", "mine", "short", paper="https://arxiv.org/abs/1234.56789")
     scaffold.new("brand_new", "other", "guide")
-    after = (checkout / "notebooks" / "toc.yml").read_text(encoding="utf-8")
-    assert [line for line in before.splitlines() if line not in after.splitlines()] == []
-    names = [(one.part, one.name) for one in toc.chapters()]
-    assert names.index(("distil", "mine")) == names.index(("distil", "directpred")) + 1
-    assert names[names.index(("distil", "mine")) + 1][0] != "distil"
-    assert names[-1] == ("brand_new", "other")
+    after = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in before.splitlines() if line not in after] == []
+    names = [one.name for one in toc.chapters()]
+    last = [one.name for one in listed if one.part == "distil"][-1]
+    assert names[names.index(last) + 1] == "mine"
+    assert (toc.chapters()[-1].part, names[-1]) == ("brand_new", "other")
     assert toc.find("mine").paper == "https://arxiv.org/abs/1234.56789"
 
 
 def test_the_command_line_writes_a_chapter(checkout):
     line = ["nb", "new", "distil", "mine", "--form", "guide", "--no-execute"]
     done = CliRunner().invoke(cli.app, line)
-    assert (done.exit_code, done.stdout.split()[1::2]) == (0, ["mine.ipynb", "toc.yml"])
+    assert (done.exit_code, done.stdout.split()[1::2]) == (
+        0, ["mine.yml", "mine.ipynb", "toc.yml"])
     assert toc.find("mine").title == "Mine"
 
 

@@ -43,10 +43,14 @@ def test_a_route_is_closed_and_within_its_minutes():
     assert 45 <= first.minutes <= 90
     assert not first.doing
     assert 180 <= day.minutes <= 360
-    assert sum(map(len, weeks.units)) == sum(one.part != "scoreboard" for one in CHAPTERS)
     for week in weeks.units:
         assert sum(one.form == "long" for one in week) <= 2
         assert sum(one.form != "long" for one in week) <= 2
+    taken = {one.name for one in weeks.chapters}
+    for one in CHAPTERS:  # what could still be read finds the last week full
+        if one.part != "scoreboard" and one.name not in taken and taken.issuperset(one.needs):
+            same = [w for w in weeks.units[-1] if (w.form == "long") == (one.form == "long")]
+            assert len(same) == 2, one.name
 
 
 def test_what_a_chapter_needs_comes_with_it_even_through_others():
@@ -120,7 +124,7 @@ def test_every_chapter_is_a_page_that_can_be_downloaded(site):
 def test_every_picture_has_a_text_instead_of_it(site):
     pages = [page for page in site.rglob("*.html") if "_static" not in page.parts]
     images = [image for page in pages for image in IMAGE.findall(page.read_text("utf-8"))]
-    assert len(images) > 100
+    assert images
     assert [image for image in images if not re.search(r'\balt="[^"]{10,}"', image)] == []
 
 

@@ -1,38 +1,50 @@
-"""Tables of symbols come from one page, and one symbol has one meaning."""
+"""Tables of symbols come from the chapters' metadata, and one symbol has one meaning."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from tiny_book import write_contents
 
 from sslbook.errors import UsageError
 from sslbook.nbtools import symbols
 from sslbook.nbtools.normalise import normalise
-from sslbook.nbtools.toc import chapters
 
 
-def test_every_symbol_is_whole():
-    known = symbols.known()
-    parts = {chapter.part for chapter in chapters()}
-    assert len(known) >= 10
-    for name, entry in known.items():
-        assert {"tex", "code", "shape", "meaning"} <= set(entry), name
-        assert set(entry.get("parts", {})) <= parts, name
-    letters = [entry["tex"] for entry in known.values()]
-    assert len(letters) == len(set(letters)), "a symbol with two meanings"
+def test_no_letter_has_two_meanings():
+    letters = [entry["tex"] for entry in symbols.known().values()]
+    assert len(letters) == len(set(letters)) > 0
+
+
+X = "{tex: x, code: x, shape: '(N, 3, S, S)', meaning: images}"
 
 
 @pytest.fixture
-def on_graphs(monkeypatch):
-    """x means something else in the part graphs."""
-    entry = symbols.known()["x"] | {"parts": {"graphs": {"shape": "(n, F)"}}}
-    monkeypatch.setattr(symbols, "known", lambda: {"x": entry})
+def book(tmp_path, monkeypatch):
+    """A book in which x means something else in the part graphs; the folder of its notebooks."""
+    (tmp_path / "sslbook").mkdir()
+    write_contents(tmp_path / "notebooks", {
+        "graphs": {"one": "form: guide\nsymbols: {x: {shape: '(n, F)'}}"},
+        "contrast": {"two": f"form: guide\nsymbols: {{x: {X}}}", "three": "form: guide"},
+    })
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "notebooks"
 
 
-def test_a_part_may_give_a_symbol_another_shape(on_graphs):
-    assert "(N, 3, S, S)" in symbols.table(["x"], "contrast")
-    assert "(n, F)" in symbols.table(["x"], "graphs")
+def test_a_part_may_give_a_symbol_another_shape(book):
+    assert symbols.table(["x"], "contrast").endswith("| $x$ | `x` | (N, 3, S, S) | images |")
+    assert symbols.table(["x"], "graphs").endswith("| $x$ | `x` | (n, F) | images |")
+
+
+@pytest.mark.parametrize(("entry", "says"), [
+    (f"x: {X}", "already by an earlier"), ("x: {shap: 1}", "something else"), ("x: 3", "something"),
+    ("y: {shape: scalar}", "No chapter has the whole symbol 'y'"),
+])
+def test_a_wrong_symbol_is_named(book, entry, says):
+    (book / "contrast" / "three.yml").write_text(f"form: guide\nsymbols: {{{entry}}}")
+    with pytest.raises(UsageError, match=says):
+        symbols.known()
 
 
 def test_a_table_has_a_row_for_each_symbol():
@@ -56,9 +68,8 @@ def test_a_marker_is_filled_once_and_text_around_it_stays(after):
                                       symbols.table(["z1 z2", "C"], "decorrelate"))]
 
 
-def test_normalise_writes_the_tables(tmp_path, on_graphs):
-    (tmp_path / "graphs").mkdir()
-    path = tmp_path / "graphs" / "one.ipynb"
+def test_normalise_writes_the_tables(book):
+    path = book / "graphs" / "one.ipynb"
     cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "<!-- symbols: x -->"}
     path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4,
                                 "nbformat_minor": 5}))

@@ -15,17 +15,11 @@ from pathlib import Path
 
 import nbformat
 
-TOC = """\
-repository: sslbook/sslbook
-ref: main
-parts:
-  - part: small
-    title: Small
-    chapters:
-      - {name: tiny, form: guide, idea: A training that takes a second.}
-      - {name: plain, form: guide, idea: A cell that does what it is told.}
-      - {name: absent, form: guide, idea: A chapter without its notebook.}
-"""
+CHAPTERS = {
+    "tiny": "form: guide\nidea: A training that takes a second.",
+    "plain": "form: guide\nidea: A cell that does what it is told.",
+    "absent": "form: guide\nidea: A chapter without its notebook.",
+}
 STANDARD = '''\
 PRESET: str = "auto"  # check, smoke, lesson, full or auto
 DATASET: str = ""  # empty: the preset's
@@ -94,12 +88,27 @@ MORE = {
 }
 
 
+def write_contents(folder: Path, parts: dict[str, dict[str, str]], ref: str = "main",
+                   repository: str = "sslbook/sslbook") -> None:
+    """Write a table of contents into `folder`, and every chapter's metadata.
+
+    parts: part -> chapter -> the text of its metadata file.
+    """
+    toc = f"repository: {repository}\nref: {ref}\nparts:\n"
+    for part, chapters in parts.items():
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        names = ", ".join(chapters)
+        toc += f"- part: {part}\n  title: {part.capitalize()}\n  chapters: [{names}]\n"
+        for name, text in chapters.items():
+            (folder / part / f"{name}.yml").write_text(text + "\n", encoding="utf-8")
+    (folder / "toc.yml").write_text(toc, encoding="utf-8")
+
+
 def write(folder: Path) -> Path:
     """Write the book into `folder`, which then counts as a checkout."""
     part = folder / "notebooks" / "small"
-    part.mkdir(parents=True)
-    (folder / "sslbook").mkdir()
-    (folder / "notebooks" / "toc.yml").write_text(TOC, encoding="utf-8")
+    (folder / "sslbook").mkdir(parents=True)
+    write_contents(folder / "notebooks", {"small": CHAPTERS})
     for name, cells in (("tiny", TINY), ("plain", ["x = 1", "exec(CODE)"])):
         parameters = nbformat.v4.new_code_cell(STANDARD + MORE[name])
         parameters.metadata["tags"] = ["parameters"]

@@ -1,4 +1,4 @@
-"""A committed notebook as a page: pictures are files, plumbing and solutions are folded."""
+"""A committed notebook as a page: pictures are files, collapsed cells are folded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 
 from PIL import Image
 
+from sslbook.nbtools.collapse import is_collapsed, opened
 from sslbook.nbtools.source import NotebookSource, joined, read
 from sslbook.nbtools.toc import Chapter
 
 FIGURES, DOWNLOADS = "_static/figures", "_downloads_of_chapters"
 LAB = "http://localhost:8888/lab/tree"
-# Sections whose code tells nothing about the method; a reader can unfold it.
-FOLDED = ("install", "parameters", "setup", "stamp")
 _BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)$", re.M)
 _NEEDS = re.compile(r"^(\| needs \|)(.*)\|$", re.M)
 
@@ -38,7 +37,8 @@ def write(chapter: Chapter, book: Sequence[Chapter], source: Path, after: str) -
             continue
         raw["outputs"] = [out for i, one in enumerate(raw["outputs"])
                           for out in _output(one, chapter, source, f"{cell.index}-{i}")]
-        raw["metadata"] = {"tags": ["hide-input"]} if _is_folded(cell) else {}
+        raw["source"] = opened(raw["source"])
+        raw["metadata"] = {"tags": ["hide-input"]} if is_collapsed(raw["metadata"]) else {}
     if after:
         end = {"cell_type": "markdown", "id": "end-of-page", "metadata": {}, "source": after}
         notebook["cells"].append(end)
@@ -50,13 +50,6 @@ def write(chapter: Chapter, book: Sequence[Chapter], source: Path, after: str) -
 def _save(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _is_folded(cell: Any) -> bool:
-    if cell.tagged("exercise:"):  # a solution is unfolded by who wants to see it
-        return True
-    imports = cell.source.lstrip().startswith(("import ", "from ")) and cell.lines > 3
-    return cell.section in FOLDED or cell.source.startswith("# plumbing") or imports
 
 
 def _card(text: str, chapter: Chapter, book: Sequence[Chapter]) -> str:

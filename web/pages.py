@@ -30,7 +30,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
     """Write every computed page and every chapter into the folder of Sphinx's sources."""
     found = list(records.shipped())
     ledger = report.ledger(found)
-    papers, changed = _yaml("papers.yml") or [], changes.read()
+    papers = _yaml("papers.yml") or []
     times = {one.name: routes.minutes(one) for one in book}
     about = {
         "version": __version__, "book": book, "parts": _parts(book),
@@ -50,7 +50,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
             _write(source / template.name, template.name, about)
     for chapter in book:
         end = _render("_chapter_end.md", {
-            "chapter": chapter, "changes": changed.get(chapter.name, []),
+            "chapter": chapter, "changes": changes.of(chapter),
             "papers": [one for one in papers if one["chapter"] == chapter.name],
         })
         chapters.write(chapter, book, source, end)

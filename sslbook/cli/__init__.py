@@ -156,6 +156,18 @@ def nb_normalise(notebooks: list[Path]) -> None:
         typer.echo(f"{path.name}: {'changed' if normalise(path) else 'as it was'}")
 
 
+@nb_app.command("refresh")
+def nb_refresh(
+    notebooks: Annotated[list[Path] | None, typer.Argument(
+        help="Notebooks (default: the whole book, README and docs/teaching.md too).")] = None,
+) -> None:
+    """Write all that follows from toc.yml and the files beside the notebooks."""
+    from sslbook.nbtools import refresh
+
+    changed = refresh.refresh(notebooks or ())
+    typer.echo("\n".join(f"{path.name}: changed" for path in changed) or "as it was")
+
+
 @nb_app.command("check")
 def nb_check(notebooks: list[Path]) -> None:
     """Hold notebooks against the book's contract."""

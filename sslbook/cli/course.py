@@ -13,10 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="A course: editions, graded assignm
 @app.command()
 def plan() -> None:
     """Print the six weeks: chapters of each week, and their minutes."""
-    from sslbook.course import weeks
-    from sslbook.nbtools import toc
+    from sslbook.nbtools import routes, toc
 
-    typer.echo(weeks.table(toc.chapters()))
+    typer.echo(routes.weeks_table(toc.chapters()))
 
 
 @app.command()

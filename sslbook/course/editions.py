@@ -14,6 +14,7 @@ from typing import Any
 
 from sslbook.course import notes
 from sslbook.errors import UsageError
+from sslbook.nbtools.collapse import opened
 from sslbook.nbtools.source import Cell, NotebookSource, blank, read
 from sslbook.nbtools.toc import Chapter
 
@@ -62,8 +63,10 @@ def student(source: NotebookSource) -> dict[str, Any]:
     """The learner's notebook: each solution gives way to its blank, no cell has run yet."""
     made = NotebookSource(copy.deepcopy(source.notebook), source.chapter)
     for cell in made.cells:
-        if cell.tagged("exercise:"):
-            _set(cell, blank(cell.source))
+        if cell.tagged("exercise:"):  # collapsed in the source, here it is what there is to do
+            _set(cell, blank(opened(cell.source)))
+            for key in ("jupyter", "cellView"):
+                cell.raw["metadata"].pop(key, None)
         if cell.kind == "code":
             cell.raw.update(outputs=[], execution_count=None)
     card = made.cells[0]
@@ -100,7 +103,7 @@ def script(source: NotebookSource) -> str:
             text = "\n".join(f"# {line}".rstrip() for line in cell.source.splitlines())
             parts.append(f"# %% [markdown]\n{text}")
         elif cell.section != "install":
-            parts.append(f"# %%\n{cell.source}")
+            parts.append(f"# %%\n{opened(cell.source)}")
     return "\n\n".join(parts) + "\n"
 
 

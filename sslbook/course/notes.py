@@ -1,4 +1,8 @@
-"""The teacher's notes: minutes, misconceptions and questions of each section (teaching.yml)."""
+"""The teacher's notes: minutes, misconceptions and questions of each section of a chapter.
+
+What holds for the section of any chapter stands in `notebooks/teaching.yml`, the rest under `notes`
+in the metadata of its chapter. An entry has share, misconceptions and ask.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sslbook import paths
-from sslbook.errors import UsageError
-from sslbook.nbtools import routes
+from sslbook.nbtools import metadata, routes
 from sslbook.nbtools.source import NotebookSource
+from sslbook.nbtools.toc import Chapter
 
 SHARE = 4  # of a section without one: a guide has sections of its own
 _KEYS = {"share", "misconceptions", "ask"}
@@ -29,23 +30,28 @@ class Note:
     ask: tuple[tuple[str, str], ...]
 
 
-def load(folder: Path | None = None) -> dict[str, Any]:
-    """The file of notes, `teaching.yml` beside the table of contents; UsageError where it is bad.
+def common(folder: Path) -> dict[str, Any]:
+    """What is right for the section of any chapter; folder: that of the notebooks.
 
-    Holds `sections` (what is right for the section of any chapter) and `chapters` (name, then
-    section); an entry has share, misconceptions and ask.
+    Raises UsageError that names the file where an entry has an unknown key.
     """
-    path = (folder or paths.notebooks()) / "teaching.yml"
+    return _checked(metadata.read(folder / "teaching.yml").get("sections"),
+                    folder / "teaching.yml")
+
+
+def own(chapter: Chapter) -> dict[str, Any]:
+    """What a chapter's metadata say about its sections; raises UsageError as `common` does."""
+    return _checked(chapter.metadata.get("notes", {}), chapter.path.with_suffix(".yml"))
+
+
+def _checked(sections: Any, path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = [*found["sections"].values(),
-                   *(entry for one in found["chapters"].values() for entry in one.values())]
-        if extra := {key for entry in entries for key in entry} - _KEYS:
-            raise ValueError(f"unknown key {sorted(extra)[0]}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise UsageError(f"The teacher's notes cannot be read ({type(error).__name__}: {error}).",
-                         "Nothing was written.", "Mend notebooks/teaching.yml.") from error
-    return found
+        extra = {key for entry in sections.values() for key in entry} - _KEYS
+    except (AttributeError, TypeError) as error:
+        raise metadata.wrong(path, "the notes are not section: entry") from error
+    if extra:
+        raise metadata.wrong(path, f"the notes have an unknown key {sorted(extra)[0]}")
+    return sections
 
 
 def of(source: NotebookSource) -> dict[str, Note]:
@@ -54,10 +60,9 @@ def of(source: NotebookSource) -> dict[str, Note]:
     The card's minutes are shared out by weight, so the notes always sum to what the card says;
     what the chapter's own entry says comes before what is true of every chapter.
     """
-    book = load(source.chapter.folder)
-    own, common = book["chapters"].get(source.chapter.name, {}), book["sections"]
+    first, then = own(source.chapter), common(source.chapter.folder)
     names = list(dict.fromkeys(source.order))
-    both = {name: (own.get(name, {}), common.get(name, {})) for name in names}
+    both = {name: (first.get(name, {}), then.get(name, {})) for name in names}
     weights = [next((entry["share"] for entry in both[name] if "share" in entry), SHARE)
                for name in names]
     minutes = shared(sum(routes.minutes(source.chapter)), weights)

@@ -1,15 +1,12 @@
-"""What changed in each chapter for a reader, from `docs/changes.yml`."""
+"""What changed in a chapter for a reader: `changes` in its metadata."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
-import yaml
-
-from sslbook import paths
-from sslbook.errors import UsageError
+from sslbook.nbtools.metadata import wrong
+from sslbook.nbtools.toc import Chapter
 
 RESULTS = ("new", "changed", "same")
 
@@ -24,25 +21,17 @@ class Change:
     what: str
 
 
-def read(path: Path | None = None) -> dict[str, list[Change]]:
-    """Chapter -> its changes, newest first; {} where the file is not here (a wheel has none).
+def of(chapter: Chapter) -> list[Change]:
+    """A chapter's changes, newest first.
 
-    Raises UsageError where the file is wrong, naming the chapter.
+    Raises UsageError that names the file where an entry is wrong.
     """
-    path = path or paths.notebooks().parent / "docs" / "changes.yml"
-    if not path.is_file():
-        return {}
-    found, chapter = {}, "none"
     try:
-        for chapter, rows in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-            found[chapter] = [Change(**row) for row in rows]
-            for row in found[chapter]:
-                if not (type(row.date) is date and row.results in RESULTS and row.what):
-                    raise ValueError(row)
-    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"docs/changes.yml is wrong at chapter {chapter}.", "It was not read.",
-            f"Write date: YYYY-MM-DD, results: {', '.join(RESULTS)}, and what: as the others do.",
-        ) from error
-    return {name: sorted(rows, key=lambda row: row.date, reverse=True)
-            for name, rows in found.items()}
+        found = [Change(**row) for row in chapter.metadata.get("changes", [])]
+        for row in found:
+            if not (type(row.date) is date and row.results in RESULTS and row.what):
+                raise ValueError(row)
+    except (TypeError, ValueError) as error:
+        raise wrong(chapter.path.with_suffix(".yml"), "changes are not date: YYYY-MM-DD, results: "
+                    f"{', '.join(RESULTS)}, and what:, as the others have them") from error
+    return sorted(found, key=lambda row: row.date, reverse=True)

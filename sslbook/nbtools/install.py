@@ -15,6 +15,7 @@ from sslbook.nbtools.toc import Chapter
 # Colab lacks papermill, which only `sslbook run` asks for. It comes first: once the book is there,
 # pip would complain that jupyterlab is not.
 _CELL = """\
+# @title Install
 # only on Colab and Kaggle: install the book, and leave their libraries as they are
 import os
 import subprocess

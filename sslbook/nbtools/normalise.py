@@ -10,7 +10,7 @@ from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import install, symbols, toc
+from sslbook.nbtools import collapse, install, symbols, toc
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _LANGUAGE = {
@@ -20,7 +20,7 @@ _LANGUAGE = {
     "pygments_lexer": "ipython3",
 }
 KEEP = {"sslbook", "title"}
-KEEP_IN_CELL = {"tags", "jupyter", "slideshow", "nbgrader"}
+KEEP_IN_CELL = {"tags", "jupyter", "cellView", "slideshow", "nbgrader"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 BAR = re.compile(r"\d%\||\bit/s\]|minutes to go, as measured over")
@@ -38,23 +38,28 @@ def normalise(path: str | Path) -> bool:
 
     Removes widget state, timings, injected parameters, stderr, warnings, progress bars, empty
     cells and the paths of this machine; fills in missing cell ids and tables of symbols; makes a
-    chapter's badge, install cell and metadata name the tag of the table of contents; closes gaps
-    in the execution counts, unless cells were run out of order (the contract is to see that).
-    Doing it twice is doing it once. Raises UsageError where the file is no notebook of format 4.
+    chapter's badge, install cell and metadata name the tag of the table of contents; collapses
+    plumbing, drawing and solutions; closes gaps in the execution counts, unless cells were run out
+    of order (the contract is to see that). Doing it twice is doing it once. Raises UsageError where
+    the file is no notebook of format 4.
     """
-    path = Path(path)
+    before, after = normal_form(Path(path))
+    if after != before:
+        files.write_text(Path(path), after)
+    return after != before
+
+
+def normal_form(path: Path) -> tuple[str, str]:
+    """(the text of the notebook at `path`, its normal form); UsageError as for `normalise`."""
     try:
         before = path.read_bytes().decode("utf-8")
-        after = normalised(before, path.parent.name, toc.at(path))
+        return before, normalised(before, path.parent.name, toc.at(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path.name} is not a readable notebook ({type(error).__name__}).",
             "It was left as it is.",
             "Save it again from JupyterLab, or take it from git.",
         ) from error
-    if after != before:
-        files.write_text(path, after)
-    return after != before
 
 
 def normalised(text: str, part: str = "", chapter: toc.Chapter | None = None) -> str:
@@ -94,22 +99,24 @@ def _tidy(notebook: Any) -> None:
 
 
 def _belongs(cell: Any) -> bool:
-    return bool(cell.source.strip()) and "injected-parameters" not in cell.metadata.get("tags", [])
+    injected = "injected-parameters" in cell.metadata.get("tags", [])
+    return bool(collapse.opened(cell.source).strip()) and not injected
 
 
 def _clean(cell: Any) -> None:
     """Bring one cell's metadata and outputs into shape, in place."""
     metadata = {key: value for key, value in cell.metadata.items() if key in KEEP_IN_CELL}
-    if "jupyter" in metadata:  # folding the source is the author's; folding outputs the editor's
-        metadata["jupyter"] = {k: v for k, v in metadata["jupyter"].items() if k == "source_hidden"}
     if "tags" in metadata:
         metadata["tags"] = list(dict.fromkeys(metadata["tags"]))
     cell.metadata = type(cell)({key: value for key, value in metadata.items() if value})
     cell.source = cell.source.replace("\r\n", "\n").rstrip()
     if cell.cell_type != "code":
-        cell.pop("outputs", None)
-        cell.pop("execution_count", None)
+        for key in ("outputs", "execution_count"):
+            cell.pop(key, None)
+        for key in ("jupyter", "cellView"):
+            cell.metadata.pop(key, None)
         return
+    collapse.collapse(cell)
     cell.setdefault("execution_count", None)
     kept = [out for out in cell.get("outputs", []) if _worth(out)]
     for out in kept:

@@ -100,3 +100,18 @@ def _weekly(name: str, book: Sequence[Chapter], cost: dict[str, int]) -> Route:
         weeks.append(tuple(week))
     chosen = [one for week in weeks for one in week]
     return Route(name, tuple(weeks), sum(cost[one.name] for one in chosen), True)
+
+
+def weeks_table(book: Sequence[Chapter]) -> str:
+    """The six weeks as markdown: week, chapters in reading order with their minutes, together.
+
+    `sslbook course plan` prints it and docs/teaching.md holds it. The minutes are one learner's, as
+    the cards say.
+    """
+    lines = ["| week | chapters (minutes of reading and doing) | together |", "|--:|---|--:|"]
+    six = next(route for route in routes(book) if route.name == "Six weeks")
+    for number, unit in enumerate(six.units, start=1):
+        spent = {chapter.name: sum(minutes(chapter)) for chapter in unit}
+        said = ", ".join(f"{name} ({count})" for name, count in spent.items())
+        lines.append(f"| {number} | {said or 'project'} | {sum(spent.values()) or '-'} |")
+    return "\n".join(lines)

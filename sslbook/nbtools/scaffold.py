@@ -1,4 +1,4 @@
-"""A new chapter that keeps the contract: notebook, entry in toc.yml, twin and its test.
+"""A new chapter that keeps the contract: notebook, metadata, line in toc.yml, twin and its test.
 
 What is written stands in chapter.txt, one page for all forms. Its cells run as they are, so that
 an author replaces one after the other and always has a chapter that works.
@@ -6,32 +6,23 @@ an author replaces one after the other and always has a chapter that works.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sslbook import files, paths
 from sslbook.errors import UsageError, UserError
-from sslbook.nbtools import install, toc
+from sslbook.nbtools import install, metadata, toc
 from sslbook.nbtools.normalise import normalised
 
 _PAGE = Path(__file__).with_name("chapter.txt")
 _HEAD = re.compile(r"^=== (.+)\n", re.M)
-_WITH_TWIN = ("long", "short")
-_ENTRY = """
-      - name: {name}
-        title: {title}
-        form: {form}
-        needs: [{needs}]
-        twin: [{twin}]
-        data: [shapes]
-        idea: {idea}
-        paper: {paper}
-"""
 
 
 @dataclass(frozen=True)
@@ -54,69 +45,62 @@ def new(part: str, name: str, form: str, title: str = "", paper: str = "") -> li
         raise UsageError("This is no checkout of the book.", "Nothing was written.",
                          "Clone the repository, and type the command inside of it.")
     folder = root / "notebooks"
-    title = title or name.replace("_", " ").capitalize()
-    text = listed(folder, part, name, form, title, paper)
-    chapter = _chapter(text, name, folder)
-    blocks = list(read(_PAGE, chapter, chapter.form))
+    known = toc.chapters(folder)
+    _possible(part, name, form, {one.name for one in known})
+    path = folder / "toc.yml"
+    book = metadata.read(path)
+    chapter = toc.Chapter(
+        name, part, form, title=title or name.replace("_", " ").capitalize(), folder=folder,
+        idea="One sentence that says the idea.", needs=tuple(one.name for one in known[:1]),
+        paper=paper or ("" if form == "guide" else "https://arxiv.org/abs/0000.00000"),
+        repository=book.get("repository", ""), ref=book.get("ref", ""),
+    )
+    blocks = list(read(_PAGE, chapter, form))
     made = {root / one.words[0]: one.text + "\n" for one in blocks if one.kind == "file"}
     made[chapter.path] = normalised(notebook(blocks), part, chapter)
-    for path in made:
-        if path.exists():
-            raise UsageError(f"{path.relative_to(root).as_posix()} is there already.",
+    for file in made:
+        if file.exists():
+            raise UsageError(f"{file.relative_to(root).as_posix()} is there already.",
                              "Nothing was written.", "Choose another name, or remove the file.")
-    made[folder / "toc.yml"] = text
-    for path, content in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, content)
+    made[path] = listed(path.read_text(encoding="utf-8"), part, name)
+    for file, content in made.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(file, content)
     return list(made)
 
 
-def listed(folder: Path, part: str, name: str, form: str, title: str, paper: str = "") -> str:
-    """The text of toc.yml with the new chapter at the end of its part, comments kept.
-
-    Raises UsageError for a form that is none, and a name that is not plain or taken.
-    """
-    known = toc.chapters(folder)
+def _possible(part: str, name: str, form: str, taken: set[str]) -> None:
     plain = re.compile(r"[a-z][a-z0-9_]*")
-    taken = name in {one.name for one in known}
-    if form not in toc.FORMS or taken or not (plain.fullmatch(name) and plain.fullmatch(part)):
-        raise UsageError(
-            f"No chapter {name!r} of form {form!r} can be added to part {part!r}"
-            + (": the name is taken." if taken else "."),
-            "Nothing was written.",
-            f"Forms: {', '.join(toc.FORMS)}. Names have small letters, digits and underscores.",
-        )
-    lines = (folder / "toc.yml").read_text(encoding="utf-8").rstrip("\n") + "\n"
-    if part not in {one.part for one in known}:
-        lines += f"\n  - part: {part}\n    title: {part.capitalize()}\n    chapters:\n"
-    entry = _ENTRY.format(
-        name=name, form=form, title=_quoted(title), needs=known[0].name if known else "",
-        twin=name if form in _WITH_TWIN else "", idea="One sentence that says the idea.",
-        paper=_quoted(paper or ("" if form == "guide" else "https://arxiv.org/abs/0000.00000")),
+    if form in toc.FORMS and name not in taken and plain.fullmatch(name) and plain.fullmatch(part):
+        return
+    raise UsageError(
+        f"No chapter {name!r} of form {form!r} can be added to part {part!r}"
+        + (": the name is taken." if name in taken else "."),
+        "Nothing was written.",
+        f"Forms: {', '.join(toc.FORMS)}. Names have small letters, digits and underscores.",
     )
-    before, start, rest = lines.partition(f"  - part: {part}\n")
+
+
+def listed(contents: str, part: str, name: str) -> str:
+    """The text of toc.yml with the new chapter at the end of its part, comments kept."""
+    contents = contents.rstrip("\n") + "\n"
+    head = f"  - part: {part}\n"
+    if head not in contents:
+        contents += f"\n{head}    title: {part.capitalize()}\n    chapters:\n"
+    before, _, rest = contents.partition(head)
     inside, gap, after = rest.partition("\n  - part: ")
-    return before + start + inside + entry.rstrip("\n") + "\n" + gap + after
-
-
-def _quoted(text: str) -> str:
-    """Text as YAML takes it, whatever signs it has."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _chapter(text: str, name: str, folder: Path) -> toc.Chapter:
-    """The new chapter as the new table of contents lists it."""
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "toc.yml").write_text(text, encoding="utf-8")
-        return replace(toc.find(name, Path(place)), folder=folder)
+    return f"{before}{head}{inside}      - {name}\n{gap}{after}"
 
 
 def read(page: Path, chapter: toc.Chapter, form: str) -> Iterator[Block]:
     """A page's blocks for a form, filled in for the chapter."""
     _, *parts = _HEAD.split(page.read_text(encoding="utf-8"))
-    given = {key: getattr(chapter, key) for key in ("name", "title", "idea", "paper")}
-    given |= {"colab": chapter.colab, "install": install.cell(chapter),
-              "needs": ", ".join(chapter.needs) or "nothing"}
+    given = {key: getattr(chapter, key) for key in ("name", "part", "form", "title", "idea",
+                                                    "paper", "colab")}
+    # A text in JSON's quotes is a text in YAML, whatever signs it has.
+    given |= {"quoted": json.dumps(chapter.title, ensure_ascii=False), "today": str(date.today()),
+              "needs": ", ".join(chapter.needs) or "nothing", "needed": ", ".join(chapter.needs),
+              "install": install.cell(chapter)}
     fill = {f"@{key}@": value for key, value in given.items()}
     for head, body in zip(parts[::2], parts[1::2], strict=True):
         head, lines = _kept([head], " | ", form), body.strip("\n").split("\n")

@@ -13,6 +13,7 @@ from typing import Any
 
 from sslbook.errors import UsageError
 from sslbook.nbtools import syntax
+from sslbook.nbtools.collapse import opened
 from sslbook.nbtools.toc import Chapter
 
 BEGIN, END, BLANK = "### BEGIN SOLUTION", "### END SOLUTION", "# blank:"
@@ -49,8 +50,8 @@ class Cell:
 
     @property
     def lines(self) -> int:
-        """Lines that are not blank (comments count)."""
-        return sum(bool(line.strip()) for line in self.source.splitlines())
+        """Lines that are not blank (comments count, the title of a collapsed cell does not)."""
+        return sum(bool(line.strip()) for line in opened(self.source).splitlines())
 
     @property
     def pictures(self) -> list[dict[str, Any]]:

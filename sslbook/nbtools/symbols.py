@@ -1,55 +1,63 @@
-"""Symbol tables from `docs/symbols.yml`: one symbol means one thing in the whole book.
+"""Symbol tables: one symbol means one thing in the whole book.
 
-A cell asks for a table with a line `<!-- symbols: z1; C; lambd -->`; `sslbook nb normalise` writes
+The chapter that introduces a symbol has its whole entry under `symbols:` in its metadata: name (how
+a chapter asks for it), tex (as in formulas), code (as in code; "": not there), shape (with N
+samples of a batch, D features; scalar, or a set) and meaning. An entry that is not whole says what
+differs in this chapter's part of the book.
+
+A cell asks for a table with a line `<!-- symbols: z1; C; lambd -->`; `sslbook nb refresh` writes
 the table below it, and the contract compares the two.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sslbook import paths
 from sslbook.errors import UsageError
+from sslbook.nbtools import toc
+from sslbook.nbtools.metadata import wrong
 
+WHOLE = {"tex", "code", "shape", "meaning"}
 HEADING = "| symbol | code | shape | meaning |\n|---|---|---|---|"
 _MARKER = re.compile(r"^<!-- symbols: (.+?) -->(?:\n((?:\|.*\n?)+))?", re.M)
 
 
-def symbols_file() -> Path:
-    return paths.notebooks().parent / "docs" / "symbols.yml"
-
-
-@functools.cache
-def _read(path: Path, _changed: float) -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
 def known() -> dict[str, dict[str, Any]]:
-    """The book's symbols by name, {} where the file is not here (a wheel has none)."""
-    path = symbols_file()
-    return _read(path, path.stat().st_mtime) if path.is_file() else {}
+    """The book's symbols by name: the whole entry, and under `parts` what differs in which part.
+
+    Raises UsageError that names the chapter where an entry cannot be, or is there twice.
+    """
+    whole: dict[str, dict[str, Any]] = {}
+    partial: dict[str, dict[str, dict[str, str]]] = {}
+    for chapter in toc.chapters():
+        path = chapter.path.with_suffix(".yml")
+        for name, entry in chapter.metadata.get("symbols", {}).items():
+            if not (isinstance(entry, dict) and entry and set(entry) <= WHOLE):
+                raise wrong(path, f"symbol {name} says something else than {sorted(WHOLE)}")
+            others = whole if set(entry) == WHOLE else partial.setdefault(name, {})
+            key = name if others is whole else chapter.part
+            if key in others:
+                raise wrong(path, f"symbol {name} is said already by an earlier chapter")
+            others[key] = entry
+    if strange := set(partial) - set(whole):
+        raise UsageError(f"No chapter has the whole symbol {sorted(strange)[0]!r}.", "",
+                         f"Write {', '.join(sorted(WHOLE))} of it into one chapter's metadata.")
+    return {name: entry | {"parts": partial.get(name, {})} for name, entry in whole.items()}
 
 
 def table(names: list[str], part: str) -> str:
     """Markdown rows of the named symbols, as they are used in a part of the book.
 
-    Raises UsageError for a name that the file does not have.
+    Raises UsageError for a name that no chapter has.
     """
-    rows = [HEADING]
+    rows, book = [HEADING], known()
     for name in names:
-        if name not in known():
-            raise UsageError(
-                f"The symbol {name!r} is not in docs/symbols.yml.", "",
-                f"Add it there, or use one of: {', '.join(known())}.",
-            )
-        entry = known()[name]
-        entry = {**entry, **entry.get("parts", {}).get(part, {})}
-        code = f"`{entry['code']}`" if entry.get("code") else ""
+        if name not in book:
+            raise UsageError(f"No chapter has the symbol {name!r}.", "",
+                             f"Add it to a chapter's metadata, or use one of: {', '.join(book)}.")
+        entry = book[name] | book[name]["parts"].get(part, {})
+        code = f"`{entry['code']}`" if entry["code"] else ""
         rows.append(f"| ${entry['tex']}$ | {code} | {entry['shape']} | {entry['meaning']} |")
     return "\n".join(rows)
 
@@ -61,9 +69,7 @@ def asked(source: str) -> list[tuple[list[str], str]]:
 
 
 def filled(source: str, part: str) -> str:
-    """The cell with the table of every marker written anew; as it is where there is no page."""
-    if not known():
-        return source
+    """The cell with the table of every marker written anew."""
 
     def renewed(found: re.Match) -> str:
         names = [name.strip() for name in found[1].split(";")]

@@ -1,4 +1,4 @@
-"""What can be read off a syntax tree: calls, imports, and draws from global generators."""
+"""What can be read off a syntax tree: calls, imports, draws without a generator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 _ESCAPED = re.compile(r"^([ \t]*)[%!].*$", re.M)
 _TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
-_TORCH_GLOBAL = {"manual_seed", "seed", "rand_like", "randn_like", "randint_like"}
+_TORCH_GLOBAL = {"manual_seed", "manual_seed_all", "seed", "rand_like", "randn_like",
+                 "randint_like"}
 _IN_PLACE = {"normal_", "uniform_", "random_", "bernoulli_", "exponential_"}
-_NUMPY_FINE = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}
-_PYTHON_FINE = {"Random"}
 # Python 3.11 counts how deep a tree is per process, so two threads confuse it (cpython#106905).
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -88,29 +87,20 @@ def full_name(node: ast.AST, known: dict[str, str]) -> str:
     return f"{base}.{rest}" if base and rest else base
 
 
-def global_random(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """(line, call) of every draw from, or seeding of, a global random generator."""
+def unseeded(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
+    """Every call that draws from, or seeds, torch's global generator, or NumPy's own seed.
+
+    known: what imported names stand for, as `aliases` returns it.
+    """
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        name, full = dotted(call.func), full_name(call.func, known)
-        if _is_global(call, full) or (
-            isinstance(call.func, ast.Attribute)
-            and call.func.attr in _IN_PLACE
-            and keyword(call, "generator") is None
-        ):
-            yield call.lineno, name or _last(call.func)
-
-
-def _is_global(call: ast.Call, full: str) -> bool:
-    module, _, name = full.rpartition(".")
-    if module == "random":
-        return name not in _PYTHON_FINE
-    if module == "numpy.random":
-        seeded = call.args or call.keywords
-        return name not in _NUMPY_FINE or (name == "default_rng" and not seeded)
-    if module in ("torch", "torch.random", "torch.cuda"):
-        drawn = name in _TORCH_DRAWS and keyword(call, "generator") is None
-        return drawn or name in _TORCH_GLOBAL or name == "manual_seed_all"
-    return False
+        module, _, name = full_name(call.func, known).rpartition(".")
+        given = keyword(call, "generator") is not None
+        torch = module in ("torch", "torch.random", "torch.cuda")
+        in_place = isinstance(call.func, ast.Attribute) and call.func.attr in _IN_PLACE
+        entropy = name == "default_rng" and not (call.args or call.keywords)
+        if (torch and (name in _TORCH_GLOBAL or (name in _TORCH_DRAWS and not given))
+                or (in_place and not given) or entropy):
+            yield dotted(call.func) or _last(call.func)
 
 
 def names(tree: ast.AST) -> str:

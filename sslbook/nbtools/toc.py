@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sslbook import paths
 from sslbook.errors import UsageError
+from sslbook.nbtools import metadata
+from sslbook.nbtools.metadata import wrong
 
 FORMS = ("long", "short", "study", "guide")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -19,10 +19,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter as `toc.yml` lists it.
+    """One chapter: its place in `toc.yml`, and what its metadata file says (see `metadata.py`).
 
-    name, part: `notebooks/<part>/<name>.ipynb`. twin: modules of `sslbook.methods`.
-    data: modules of `sslbook.datasets`. number: place in the book, from 0.
+    name, part: `notebooks/<part>/<name>.ipynb`. number: place in the book, from 0.
     parents: (chapter, the one thing changed) for every method that this one comes from.
     repository, ref: the GitHub repository and the tag that badges and install cells name.
     """
@@ -37,6 +36,7 @@ class Chapter:
     twin: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     parents: tuple[tuple[str, str], ...] = ()
+    measure: str = ""
     number: int = 0
     part_title: str = ""
     repository: str = ""
@@ -47,6 +47,11 @@ class Chapter:
     def path(self) -> Path:
         """The notebook's file."""
         return self.folder / self.part / f"{self.name}.ipynb"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """All that the file beside the notebook says: read it, do not change it."""
+        return metadata.of_chapter(self.path.with_suffix(".yml"))
 
     @property
     def inside(self) -> str:
@@ -63,17 +68,22 @@ class Chapter:
 def chapters(folder: Path | None = None) -> list[Chapter]:
     """All chapters in the order of the book; `folder` holds `toc.yml` (default: the book's).
 
-    Raises UsageError that names the entry where the file is missing or wrong.
+    Raises UsageError that names the file where one is missing or wrong.
     """
     folder = Path(folder) if folder is not None else paths.notebooks()
-    toc = _read(folder / "toc.yml")
+    path = folder / "toc.yml"
+    toc = metadata.read(path)
+    texts = {key: _text(toc, key, path) for key in ("repository", "ref")}
     found: list[Chapter] = []
-    for part in _list(toc, "parts", "toc.yml"):
-        name = _name(part, "part")
-        about = {**toc, "part_title": part.get("title", "")}
-        for entry in _list(part, "chapters", name):
-            found.append(_inside(_chapter(entry, name, len(found), about, folder)))
-    _connected(found)
+    for part in _list(toc, "parts", path):
+        if not isinstance(part, dict):
+            raise wrong(path, f"{part!r} is no part with a name and chapters")
+        texts["part_title"] = _text(part, "title", path)
+        for name in _list(part, "chapters", path):
+            place = Chapter(_plain(name, path), _plain(part.get("part"), path), "", folder=folder,
+                            number=len(found), **texts)
+            found.append(_inside(_filled(place)))
+    _connected(found, path)
     return found
 
 
@@ -82,7 +92,7 @@ def address(file: str) -> str:
 
     file: its path inside the repository, with forward slashes.
     """
-    toc = _read(paths.notebooks() / "toc.yml")
+    toc = metadata.read(paths.notebooks() / "toc.yml")
     return f"https://github.com/{toc.get('repository')}/blob/{toc.get('ref')}/{file}"
 
 
@@ -104,82 +114,58 @@ def find(name: str, folder: Path | None = None) -> Chapter:
     raise UsageError(f"No chapter is called {name!r}.", hint, "List them with: sslbook list")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        toc = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _wrong(f"it cannot be read ({type(error).__name__})") from error
-    if not isinstance(toc, dict):
-        raise _wrong("it is not a mapping")
-    return toc
-
-
-def _chapter(entry: Any, part: str, number: int, toc: dict[str, Any], folder: Path) -> Chapter:
-    name = _name(entry, "name")
-    allowed = {"name", "form", "title", "idea", "paper", "needs", "twin", "data", "parents"}
-    if extra := set(entry) - allowed:
-        raise _wrong(f"chapter {name} has unknown keys: {', '.join(sorted(extra))}")
-    if entry.get("form") not in FORMS:
-        raise _wrong(f"chapter {name} has form {entry.get('form')!r}, not {', '.join(FORMS)}")
-    texts = {key: entry.get(key, "") for key in ("title", "idea", "paper")}
-    texts |= {key: toc.get(key, "") for key in ("part_title", "repository", "ref")}
-    for key, value in texts.items():
-        if not isinstance(value, str):
-            raise _wrong(f"{key} of chapter {name} is not text")
-    lists = {key: _names(entry, key, name) for key in ("needs", "twin", "data")}
-    parents = _parents(entry.get("parents", {}), name)
-    return Chapter(name, part, entry["form"], number=number, folder=folder, parents=parents,
-                   **texts, **lists)
-
-
-def _parents(entry: Any, chapter: str) -> tuple[tuple[str, str], ...]:
-    """What `parents: {chapter: what was changed}` says."""
-    if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
-        raise _wrong(f"parents of {chapter} do not say chapter: change")
-    return tuple((_name({"parent": name}, "parent"), text) for name, text in entry.items())
+def _filled(chapter: Chapter) -> Chapter:
+    """The chapter with what its metadata file says."""
+    path, about = chapter.path.with_suffix(".yml"), chapter.metadata
+    if about.get("form") not in FORMS:
+        raise wrong(path, f"form {about.get('form')!r} is not one of {', '.join(FORMS)}")
+    texts = {key: _text(about, key, path) for key in metadata.TEXTS}
+    lists = {key: tuple(_plain(name, path) for name in _list(about, key, path))
+             for key in metadata.LISTS}
+    if "twin" not in about and about["form"] in ("long", "short"):
+        lists["twin"] = (chapter.name,)
+    parents = about.get("parents", {})
+    if not (isinstance(parents, dict) and all(isinstance(one, str) for one in parents.values())):
+        raise wrong(path, "parents do not say chapter: change")
+    pairs = tuple((_plain(name, path), change) for name, change in parents.items())
+    return replace(chapter, parents=pairs, **texts, **lists)
 
 
 def _inside(chapter: Chapter) -> Chapter:
     """The chapter itself, unless a link leads to a notebook outside of the notebooks' folder."""
     if not chapter.path.resolve().is_relative_to(chapter.folder.resolve()):
-        raise _wrong(f"chapter {chapter.name} is a link out of the folder of notebooks")
+        raise wrong(chapter.folder / "toc.yml", f"{chapter.name} is a link out of the folder")
     return chapter
 
 
-def _connected(found: list[Chapter]) -> None:
+def _connected(found: list[Chapter], path: Path) -> None:
     """Names are unique, a chapter needs only chapters before it, and parents are chapters."""
     seen: set[str] = set()
     names = {chapter.name for chapter in found}
     for chapter in found:
         if chapter.name in seen:
-            raise _wrong(f"chapter {chapter.name} is listed twice")
+            raise wrong(path, f"chapter {chapter.name} is listed twice")
         if missing := [need for need in chapter.needs if need not in seen]:
-            raise _wrong(f"chapter {chapter.name} needs {missing[0]}, which does not come before")
+            raise wrong(path, f"{chapter.name} needs {missing[0]}, which does not come before")
         if strange := [name for name, _ in chapter.parents if name not in names - {chapter.name}]:
-            raise _wrong(f"chapter {chapter.name} has a parent {strange[0]}, which is no chapter")
+            raise wrong(path, f"{chapter.name} has a parent {strange[0]}, which is no chapter")
         seen.add(chapter.name)
 
 
-def _name(entry: Any, key: str) -> str:
+def _plain(name: Any, path: Path) -> str:
     """A name that is one plain word, so that no path can leave the notebooks' folder."""
-    name = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _wrong(f"{key} {name!r} is not a plain name (small letters, digits, underscores)")
+        raise wrong(path, f"{name!r} is not a plain name (small letters, digits, underscores)")
     return name
 
 
-def _names(entry: dict[str, Any], key: str, chapter: str) -> tuple[str, ...]:
-    return tuple(_name({key: name}, key) for name in _list(entry, key, chapter))
-
-
-def _list(entry: dict[str, Any], key: str, owner: str) -> list[Any]:
-    value = entry.get(key, [])
-    if not isinstance(value, list):
-        raise _wrong(f"{key} of {owner} is not a list")
+def _list(entry: dict[str, Any], key: str, path: Path) -> list[Any]:
+    if not isinstance(value := entry.get(key, []), list):
+        raise wrong(path, f"{key} is not a list")
     return value
 
 
-def _wrong(what: str) -> UsageError:
-    return UsageError(
-        f"The table of contents is wrong: {what}.", "Nothing was run.", "Mend notebooks/toc.yml."
-    )
+def _text(entry: dict[str, Any], key: str, path: Path) -> str:
+    if not isinstance(value := entry.get(key, ""), str):
+        raise wrong(path, f"{key} is not text")
+    return value

@@ -10,7 +10,6 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas

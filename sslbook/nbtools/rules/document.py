@@ -1,67 +1,52 @@
-"""Rules about the notebook as a file: format, ids, kernel, metadata, editor's leftovers."""
+"""Rules about the notebook as a file: a valid one, in the form that the normaliser gives it."""
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
 
+from sslbook.errors import UsageError
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.normalise import KEEP, KEEP_IN_CELL
+from sslbook.nbtools.normalise import normalised
 from sslbook.nbtools.source import NotebookSource
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEYS = KEEP | {"kernelspec", "language_info"}
 
 
 @rule()
 def notebook_format(chapter: NotebookSource) -> Iterator[Finding]:
-    """Format 4.5, valid against nbformat's schema."""
+    """Valid against nbformat's schema of format 4.5."""
     from nbformat.validator import iter_validate
 
-    if chapter.notebook.get("nbformat_minor") != 5:
-        yield None, "format 4.5 is asked for: run sslbook nb normalise"
     for error in iter_validate(chapter.notebook, version=4, version_minor=5):
         yield None, f"not a valid notebook: {str(error).splitlines()[0][:100]}"
 
 
 @rule()
-def cell_ids(chapter: NotebookSource) -> Iterator[Finding]:
-    """Every cell has an id of its own, so that links and comments stay with it."""
-    seen: set[str] = set()
-    for cell in chapter.cells:
-        name = str(cell.raw.get("id", ""))
-        if not _ID.fullmatch(name):
-            yield cell.index, f"the cell's id {name!r} is missing or malformed"
-        elif name in seen:
-            yield cell.index, f"the id {name!r} is used twice"
-        seen.add(name)
+def normal_form(chapter: NotebookSource) -> Iterator[Finding]:
+    """The file is as `sslbook nb normalise` writes it, execution counts apart.
+
+    So ids, kernel, metadata, badge, install cell, symbol tables and collapsed cells are the book's,
+    and no output holds a widget, a progress bar, a warning or a home folder.
+    """
+    from nbformat.reader import reads
+
+    text = json.dumps(chapter.notebook)
+    try:
+        before, after = reads(text), reads(normalised(text, chapter.chapter.part, chapter.chapter))
+    except (ValueError, UsageError) as error:
+        yield None, f"it cannot be normalised: {error}"
+        return
+    for key in ("nbformat_minor", "metadata"):
+        if before.get(key) != after.get(key):
+            yield None, f"{key} differs: run sslbook nb normalise"
+    for index, (one, other) in enumerate(zip_longest(before.cells, after.cells, fillvalue={})):
+        one, other = _uncounted(one), _uncounted(other)
+        if changed := [key for key in {**one, **other} if one.get(key) != other.get(key)]:
+            yield index, f"{', '.join(changed)} differ: run sslbook nb normalise"
 
 
-@rule()
-def kernel(chapter: NotebookSource) -> Iterator[Finding]:
-    """The kernel is named python3 everywhere, whatever the author's environment is called."""
-    if chapter.metadata.get("kernelspec", {}).get("name") != "python3":
-        yield None, "the kernelspec is not python3"
-    if chapter.metadata.get("language_info", {}).get("name") != "python":
-        yield None, "language_info does not name python"
-
-
-@rule()
-def listed_metadata(chapter: NotebookSource) -> Iterator[Finding]:
-    """`metadata.sslbook` agrees with the table of contents."""
-    stored, listed = chapter.metadata.get("sslbook", {}), chapter.chapter
-    wanted = {"chapter": listed.name, "form": listed.form, "ref": listed.ref}
-    if stored != wanted:
-        yield None, f"metadata.sslbook is {stored}, toc.yml says {wanted}: sslbook nb normalise"
-
-
-@rule()
-def leftover_metadata(chapter: NotebookSource) -> Iterator[Finding]:
-    """No widget state, papermill or editor metadata: GitHub refuses some of it."""
-    for key in sorted(set(chapter.metadata) - _KEYS):
-        yield None, f"metadata.{key} does not belong into git: run sslbook nb normalise"
-    for cell in chapter.cells:
-        for key in sorted(set(cell.raw.get("metadata", {})) - KEEP_IN_CELL):
-            yield cell.index, f"metadata.{key} does not belong into git: run sslbook nb normalise"
-        if "injected-parameters" in cell.tags:
-            yield cell.index, "a cell of parameters injected by papermill"
+def _uncounted(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell without its execution counts, which have a rule of their own."""
+    outputs = [{**out, "execution_count": None} for out in cell.get("outputs", [])]
+    return {**cell, "outputs": outputs, "execution_count": None}

@@ -12,8 +12,8 @@ _CAPTION = "How to read it"
 
 
 @rule()
-def picture_alt(chapter: NotebookSource) -> Iterator[Finding]:
-    """Every picture is a PNG with an alternative text, as viz.show stores it."""
+def pictures(chapter: NotebookSource) -> Iterator[Finding]:
+    """Every picture is a PNG with an alternative text and a caption, as viz.show stores it."""
     for cell in chapter.code:
         for out in cell.outputs:
             kinds = [mime for mime in out.get("data", {}) if mime.startswith("image/")]
@@ -22,11 +22,5 @@ def picture_alt(chapter: NotebookSource) -> Iterator[Finding]:
                 yield cell.index, f"a picture as {', '.join(kinds)}: show figures with viz.show"
             elif kinds and not (isinstance(alt, str) and len(alt.strip()) >= _SHORTEST):
                 yield cell.index, "a picture without alternative text: show it with viz.show"
-
-
-@rule()
-def picture_caption(chapter: NotebookSource) -> Iterator[Finding]:
-    """A cell that shows a figure says how to read it."""
-    for cell in chapter.code:
         if cell.pictures and not any(_CAPTION in text for text in cell.texts()):
             yield cell.index, f"a figure without {_CAPTION!r} below it: show it with viz.show"

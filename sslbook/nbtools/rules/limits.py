@@ -1,59 +1,34 @@
-"""Rules about size: cells, code, words, figures, paragraphs, bytes. All limits are maxima.
-
-Code is what the author wrote: the install cell, the same in every chapter, counts as empty.
-"""
+"""Rules about size: cells, words, figures, the longest cell and paragraph, bytes: all maxima."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import Cell, NotebookSource, paragraphs, words
+from sslbook.nbtools.source import NotebookSource, paragraphs, words
 
-# Per form: cells, code lines (not blank), words of prose, cells that show a PNG.
-CELLS = {"long": 60, "short": 28, "study": 40}
-CODE_LINES = {"long": 350}
-WORDS = {"long": 2800, "short": 1300}
-FIGURES = {"long": 12, "short": 6}
-CELL_LINES, MEDIAN_LINES, FILE_KB, PARAGRAPH = 35, 8, 300, 400
+# Per form: cells, words of prose, cells that show a PNG.
+LIMITS = {
+    "cells": {"long": 60, "short": 28, "study": 40},
+    "words": {"long": 2800, "short": 1300},
+    "cells with a figure": {"long": 12, "short": 6},
+}
+CELL_LINES, FILE_KB, PARAGRAPH = 35, 300, 400
 LOG_LINES, LOG_COLUMNS = 16, 80  # 12 rows, their heading and up to three remarks
 
 
-def _over(count: int, limits: dict[str, int], form: str, what: str) -> Iterator[Finding]:
-    if count > limits[form]:
-        yield None, f"{count} {what}; a {form} chapter has at most {limits[form]}"
-
-
-def _written(cell: Cell) -> int:
-    return 0 if cell.section == "install" else cell.lines
-
-
-@rule("long", "short", "study")
-def cell_count(chapter: NotebookSource) -> Iterator[Finding]:
-    """At most so many cells."""
-    yield from _over(len(chapter.cells), CELLS, chapter.chapter.form, "cells")
-
-
-@rule("long")
-def code_lines(chapter: NotebookSource) -> Iterator[Finding]:
-    """At most so many lines of code in all."""
-    total = sum(_written(cell) for cell in chapter.code)
-    yield from _over(total, CODE_LINES, chapter.chapter.form, "lines of code")
-
-
-@rule("long", "short")
-def word_count(chapter: NotebookSource) -> Iterator[Finding]:
-    """At most so many words of prose."""
-    total = sum(words(cell.source) for cell in chapter.markdown)
-    yield from _over(total, WORDS, chapter.chapter.form, "words")
-
-
-@rule("long", "short")
-def figure_count(chapter: NotebookSource) -> Iterator[Finding]:
-    """At most so many cells that show a figure."""
-    total = sum(bool(cell.pictures) for cell in chapter.cells)
-    yield from _over(total, FIGURES, chapter.chapter.form, "cells with a figure")
+@rule()
+def chapter_length(chapter: NotebookSource) -> Iterator[Finding]:
+    """At most so many cells, words of prose and cells that show a figure."""
+    counted = {
+        "cells": len(chapter.cells),
+        "words": sum(words(cell.source) for cell in chapter.markdown),
+        "cells with a figure": sum(bool(cell.pictures) for cell in chapter.cells),
+    }
+    form = chapter.chapter.form
+    for what, limits in LIMITS.items():
+        if counted[what] > limits.get(form, counted[what]):
+            yield None, f"{counted[what]} {what}; a {form} chapter has at most {limits[form]}"
 
 
 @rule()
@@ -62,14 +37,6 @@ def cell_length(chapter: NotebookSource) -> Iterator[Finding]:
     for cell in chapter.code:
         if cell.lines > CELL_LINES:
             yield cell.index, f"{cell.lines} lines of code, at most {CELL_LINES} are allowed"
-
-
-@rule()
-def median_cell(chapter: NotebookSource) -> Iterator[Finding]:
-    """Most code cells are short."""
-    middle = median([_written(cell) for cell in chapter.code] or [0])
-    if middle > MEDIAN_LINES:
-        yield None, f"the median code cell has {middle:g} lines, at most {MEDIAN_LINES} are allowed"
 
 
 @rule()

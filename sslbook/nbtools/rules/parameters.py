@@ -8,17 +8,8 @@ from collections.abc import Iterator
 from sslbook.nbtools import syntax
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import Cell, NotebookSource
+from sslbook.settings import PRESETS, STANDARD
 
-STANDARD: dict[str, tuple[str, object]] = {
-    "PRESET": ("str", "auto"),
-    "DATASET": ("str", ""),
-    "EPOCHS": ("int", 0),
-    "BATCH_SIZE": ("int", 0),
-    "MINUTES": ("float", 0.0),
-    "SEED": ("int", 0),
-    "OUT_DIR": ("str", ""),
-}
-PRESETS = ("check", "smoke", "lesson", "full")
 KNOBS = {"long": (2, 5), "short": (2, 5), "study": (2, 5), "guide": (0, 5)}
 
 
@@ -86,8 +77,9 @@ def parameters_standard(chapter: NotebookSource) -> Iterator[Finding]:
     cell = _cell(chapter)
     declared = _declared(cell) if cell else []
     found = [(n.target.id, (syntax.dotted(n.annotation), _value(n))) for n in declared]
-    if cell and found[: len(STANDARD)] != list(STANDARD.items()):
-        asked = "; ".join(f"{name}: {kind} = {value!r}" for name, (kind, value) in STANDARD.items())
+    wanted = [(name, (type(value).__name__, value)) for name, value in STANDARD.items()]
+    if cell and found[: len(wanted)] != wanted:
+        asked = "; ".join(f"{name}: {kind} = {value!r}" for name, (kind, value) in wanted)
         yield cell.index, f"the first parameters are to be {asked}"
     first = cell.source.splitlines()[0] if cell and cell.source else ""
     if cell and not all(word in first.partition("#")[2] for word in (*PRESETS, "auto")):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from sslbook.nbtools import symbols
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import Cell, NotebookSource, prose
+from sslbook.nbtools.source import NotebookSource, prose
 
 _HEADING = re.compile(r"^(#{1,6})\s+\S", re.M)
 _NUMBER = re.compile(r"(?<![\w.])(\d+(\.\d+)?\s?(%|percent(age points)?\b)|\d+\.\d+ points\b)")
@@ -20,27 +20,16 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(\s*(?:https?:)?//|<img\b", re.I)
 
 
 @rule()
-def one_title(chapter: NotebookSource) -> Iterator[Finding]:
-    """One H1, and it stands in the first cell."""
-    titles = [c.index for c, level in _levels(chapter) if level == 1]
+def headings(chapter: NotebookSource) -> Iterator[Finding]:
+    """One H1, in the first cell; below it headings go down one level at a time."""
+    found = [(cell.index, len(match.group(1))) for cell in chapter.markdown
+             for match in _HEADING.finditer(prose(cell.source))]
+    titles = [cell for cell, level in found if level == 1]
     if titles != [0]:
         yield None, f"one H1 is asked for, in the first cell; found H1 in cells {titles}"
-
-
-@rule()
-def heading_levels(chapter: NotebookSource) -> Iterator[Finding]:
-    """Headings go down one level at a time."""
-    for (_, before), (cell, level) in pairwise(_levels(chapter)):
+    for (_, before), (cell, level) in pairwise(found):
         if level > before + 1:
-            yield cell.index, f"a heading of level {level} under one of level {before}"
-
-
-def _levels(chapter: NotebookSource) -> list[tuple[Cell, int]]:
-    return [
-        (cell, len(match.group(1)))
-        for cell in chapter.markdown
-        for match in _HEADING.finditer(prose(cell.source))
-    ]
+            yield cell, f"a heading of level {level} under one of level {before}"
 
 
 @rule("long", "short", "study")
@@ -55,36 +44,22 @@ def no_typed_results(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def plain_markdown(chapter: NotebookSource) -> Iterator[Finding]:
-    """No emoji, horizontal rules or HTML tables."""
+    """No emoji, horizontal rules or HTML tables; pictures are drawn by code, but for badges."""
     for cell in chapter.markdown:
         for what, found in (
             ("an emoji", _EMOJI.search(cell.source)),
             ("a horizontal rule", _RULE.search(prose(cell.source))),
             ("an HTML table", "<table" in cell.source.lower()),
+            ("a picture from an address", cell.section != "card" and _PICTURE.search(cell.source)),
+            ("a picture attached", cell.raw.get("attachments")),
         ):
             if found:
                 yield cell.index, f"{what} in the text"
 
 
 @rule()
-def pictures_by_code(chapter: NotebookSource) -> Iterator[Finding]:
-    """Pictures are drawn by code, offline; only the card's badges come from an address."""
-    for cell in chapter.markdown:
-        if cell.section != "card" and _PICTURE.search(cell.source):
-            yield cell.index, "a picture from an address: draw it by code"
-        if cell.raw.get("attachments"):
-            yield cell.index, "a picture attached to the text: draw it by code"
-
-
-@rule()
 def symbol_tables(chapter: NotebookSource) -> Iterator[Finding]:
-    """A table of symbols is the one that docs/symbols.yml makes."""
-    for cell in chapter.markdown if symbols.known() else ():
-        marked = symbols.asked(cell.source)
-        if cell.source.count(symbols.HEADING.split("\n")[0]) > len(marked):
+    """No table of symbols is typed: a marker asks for it."""
+    for cell in chapter.markdown:
+        if cell.source.count(symbols.HEADING.split("\n")[0]) > len(symbols.asked(cell.source)):
             yield cell.index, "a typed table of symbols: ask for it by <!-- symbols: a; b -->"
-        for names, found in marked:
-            if unknown := [name for name in names if name not in symbols.known()]:
-                yield cell.index, f"no symbol {', '.join(unknown)} in docs/symbols.yml"
-            elif found != symbols.table(names, chapter.chapter.part):
-                yield cell.index, "an old table of symbols: sslbook nb normalise renews it"

@@ -12,6 +12,7 @@ import ast
 from collections.abc import Iterator
 
 from sslbook.nbtools import syntax
+from sslbook.nbtools.collapse import is_collapsed
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.source import NotebookSource
 
@@ -166,7 +167,7 @@ def twin_checked(chapter: NotebookSource) -> Iterator[Finding]:
     for cell, _ in found:
         if "nbval-check-output" not in cell.tags:
             yield cell.index, "a cell with check_same is not tagged nbval-check-output"
-        if cell.raw.get("metadata", {}).get("jupyter", {}).get("source_hidden"):
+        if is_collapsed(cell.raw.get("metadata", {})):
             yield cell.index, "the comparison with the twin is hidden from the reader"
 
 
