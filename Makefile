@@ -5,28 +5,28 @@ PYTHON ?= python3
 
 # Pretrain, judge and explain Barlow Twins on the data that come with the book.
 run:
-	@$(PYTHON) scripts/make.py run
+	@$(PYTHON) tools/make.py run
 
 # What CI runs; ARGUMENTS go to tools/checks.py.
 test:
-	@$(PYTHON) scripts/make.py test $(ARGUMENTS)
+	@$(PYTHON) tools/make.py test $(ARGUMENTS)
 
 # The same, and every chapter in preset smoke.
 test-all:
-	@$(PYTHON) scripts/make.py test-all $(ARGUMENTS)
+	@$(PYTHON) tools/make.py test-all $(ARGUMENTS)
 
 # Open the book in JupyterLab.
 lab:
-	@$(PYTHON) scripts/make.py lab
+	@$(PYTHON) tools/make.py lab
 
 # The web edition, below build/site/html (needs Node.js for the fonts of formulas).
 site:
-	@$(PYTHON) scripts/make.py site
+	@$(PYTHON) tools/make.py site
 
 # Find mistakes in code and notebooks without running them.
 lint:
-	@$(PYTHON) scripts/make.py lint
+	@$(PYTHON) tools/make.py lint
 
 # The exemplar in preset check: the quickest proof that the book runs here.
 check-exemplar:
-	@$(PYTHON) scripts/make.py check-exemplar
+	@$(PYTHON) tools/make.py check-exemplar

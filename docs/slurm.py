@@ -12,10 +12,10 @@ import argparse
 import sys
 from typing import Any
 
-from sslbook import paths
+from sslbook.core import paths
 from sslbook.errors import UserError
-from sslbook.sweep.engine import sweep
-from sslbook.sweep.grid import parse
+from sslbook.headless.sweep.engine import sweep
+from sslbook.headless.sweep.grid import parse
 
 CPUS = 4  # of one run
 JOB: dict[str, Any] = dict(

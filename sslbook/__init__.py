@@ -8,21 +8,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sslbook.core.version import __version__
 from sslbook.errors import DataError, UsageError, UserError
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
-    from sslbook.encoders import embed as embed
-    from sslbook.encoders import load_encoder as load_encoder
-    from sslbook.run import start as start
+    from sslbook.records.claims import Rule as Rule
+    from sslbook.run.encoders import embed as embed
+    from sslbook.run.encoders import load_encoder as load_encoder
+    from sslbook.run.run import start as start
+    from sslbook.training import FullBatch as FullBatch
     from sslbook.training import train as train
 
 _LAZY = {
-    "start": "sslbook.run",
+    "start": "sslbook.run.run",
     "train": "sslbook.training",
-    "load_encoder": "sslbook.encoders",
-    "embed": "sslbook.encoders",
+    "load_encoder": "sslbook.run.encoders",
+    "embed": "sslbook.run.encoders",
+    "FullBatch": "sslbook.training",
+    "Rule": "sslbook.records.claims",
 }
 
 __all__ = ["DataError", "UsageError", "UserError", "__version__", *_LAZY]

@@ -28,7 +28,7 @@ class SmallRun:
     def __init__(self, folder: Path, seed: int = 0, **settings: object):
         import torch
 
-        from sslbook.streams import Streams
+        from sslbook.core.streams import Streams
 
         self.folder, self.seed = folder, seed
         self.settings = SimpleNamespace(**{"lr": 1e-2, "epochs": 1, **settings})

@@ -7,10 +7,10 @@ from typing import Any
 
 from nbformat.reader import reads
 
+from sslbook.book.notebook import NotebookSource
+from sslbook.book.toc import Chapter
 from sslbook.nbtools import install
 from sslbook.nbtools.normalise import normalised
-from sslbook.nbtools.source import NotebookSource
-from sslbook.nbtools.toc import Chapter
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5Erk"

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslbook import heads, nets
+from sslbook import nets
 from sslbook.errors import UsageError
 from sslbook.methods.barlow_twins import barlow_twins_loss
 from sslbook.methods.simclr import nt_xent_loss
+from sslbook.nets import heads
 from sslbook.training import Batches, FullBatch, cudagraph, make_step, train
 from sslbook.training import OptimizerConfig as Config
 from sslbook.training.step import Step
@@ -294,7 +295,7 @@ def test_auto_captures_on_a_gpu_that_the_bench_has_seen_it_equal_on(
         record = {"device": {"kind": "cuda", "name": name}, "captured": {"equal": equal}}
         (tmp_path / "bench" / f"{i}.json").write_text(json.dumps(record))
     (tmp_path / "bench" / "other.json").write_text('{"device": {"name": "Sslcard 1"}}')
-    monkeypatch.setattr("sslbook.paths.records", lambda: tmp_path)
+    monkeypatch.setattr("sslbook.core.paths.records", lambda: tmp_path)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Sslcard 1")
     made = []
     for one in (Step, cudagraph.CapturedStep):

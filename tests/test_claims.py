@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from sslbook import report
+from sslbook import records
 from sslbook.errors import UsageError
-from sslbook.judging import records
-from sslbook.judging.claims import Claim, Rule, Verdict, decide, interval
+from sslbook.records import report
+from sslbook.records.claims import Claim, Rule, Verdict, decide, interval
 
 # Of 0.04, 0.05, 0.06: mean 0.05, standard deviation 0.01, t(0.975, 2) = 4.302653, so the
 # half-width is 4.302653 * 0.01 / sqrt(3) = 0.0248414.

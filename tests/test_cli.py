@@ -15,10 +15,10 @@ from test_claims import record
 from typer.testing import CliRunner
 
 import sslbook
-from sslbook import cli, datasets, paths
+from sslbook import cli, datasets, records
+from sslbook.book import toc
+from sslbook.core import paths
 from sslbook.errors import DataError, OutOfTime, UsageError, UserError
-from sslbook.judging import records
-from sslbook.nbtools import toc
 
 
 class Ended:
@@ -188,14 +188,14 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
 
 
 def test_quiet_prints_the_summary_only(book, sslbook_, monkeypatch):
-    from sslbook import headless
+    from sslbook.headless import execute
 
-    def execute(plan, screen, minutes):
+    def stand_in(plan, screen, minutes):
         assert screen.streams == []
         records.write(plan.folder, record())
-        return headless.Outcome(0, plan.folder)
+        return execute.Outcome(0, plan.folder)
 
-    monkeypatch.setattr(headless, "execute", execute)
+    monkeypatch.setattr(execute, "execute", stand_in)
     found = sslbook_("run", "plain", "--quiet")
     assert found.code == 0
     assert "-m jupyterlab" in found.out

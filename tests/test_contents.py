@@ -8,9 +8,10 @@ import subprocess
 import pytest
 from tiny_book import write_contents
 
-from sslbook import paths
+from sslbook.book import changelog, toc
+from sslbook.core import paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import changed, changes, toc
+from sslbook.nbtools import git
 
 WELCOME = "{form: guide, title: Welcome, idea: Look., needs: [], data: [shapes]}"
 TWINS = ("{form: long, title: Twins, idea: Two | one., needs: [welcome], measure: knn20,"
@@ -154,26 +155,26 @@ def repository(book):
                  "sslbook/methods/twins.py", "sslbook/datasets/shapes.py"):  # fmt: skip
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("1", encoding="utf-8")
-    git(root, "init", "-q", "-b", "main")
+    commit_with(root, "init", "-q", "-b", "main")
     commit(root)
     (root / "README.md").write_text("1.1", encoding="utf-8")
     commit(root)
-    git(root, "checkout", "-q", "-b", "work")
+    commit_with(root, "checkout", "-q", "-b", "work")
     return root
 
 
-def git(root, *arguments):
+def commit_with(root, *arguments):
     who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
     subprocess.run(["git", "-C", str(root), *who, *arguments], check=True, capture_output=True)
 
 
 def commit(root):
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "--no-verify", "-m", "a step")
+    commit_with(root, "add", "-A")
+    commit_with(root, "commit", "-q", "--no-verify", "-m", "a step")
 
 
 def names(root, base=None):
-    return [one.name for one in changed.changed_chapters(base, root / "notebooks")]
+    return [one.name for one in git.changed_chapters(base, root / "notebooks")]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_what_a_change_touches(repository, file, chapters, base, committed):
 
 
 def test_new_files_and_the_last_commit_of_main_count(repository):
-    git(repository, "checkout", "-q", "main")
+    commit_with(repository, "checkout", "-q", "main")
     (repository / "sslbook/methods/twins.py").unlink()
     commit(repository)
     assert names(repository) == ["twins"]
@@ -206,10 +207,10 @@ def test_new_files_and_the_last_commit_of_main_count(repository):
 
 
 def test_changes_on_main_since_the_branch_do_not_count(repository):
-    git(repository, "checkout", "-q", "main")
+    commit_with(repository, "checkout", "-q", "main")
     (repository / "notebooks/next/twins.ipynb").write_text("2", encoding="utf-8")
     commit(repository)
-    git(repository, "checkout", "-q", "work")
+    commit_with(repository, "checkout", "-q", "work")
     assert names(repository, "main") == []
 
 
@@ -220,7 +221,7 @@ def test_an_unknown_base_means_all(repository, base):
 
 
 def test_a_history_of_one_commit_means_all(book):
-    git(book.parent, "init", "-q", "-b", "main")
+    commit_with(book.parent, "init", "-q", "-b", "main")
     commit(book.parent)
     assert names(book.parent) == ["welcome", "twins"]
 
@@ -238,7 +239,7 @@ def test_outside_a_repository_all_count(book, monkeypatch):
 
 def test_every_chapter_says_what_changed():
     for one in toc.chapters():
-        rows = changes.of(one)
+        rows = changelog.of(one)
         assert rows[-1].results == "new", one.name
         assert all(row.what.endswith(".") for row in rows), one.name
 
@@ -250,13 +251,13 @@ def test_every_chapter_says_what_changed():
 def test_a_wrong_list_of_changes_is_named(book, rows):
     (book / "next" / "twins.yml").write_text(f"form: long\nchanges: {rows}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"Mend notebooks/next/twins\.yml"):
-        changes.of(toc.find("twins", book))
+        changelog.of(toc.find("twins", book))
 
 
 def test_changes_come_newest_first(book):
     welcome = toc.find("welcome", book)
-    assert changes.of(welcome) == []
+    assert changelog.of(welcome) == []
     (book / "start" / "welcome.yml").write_text(
         "form: guide\nchanges:\n- {date: 2026-01-01, results: new, what: A.}\n"
         "- {date: 2026-02-01, results: same, what: B.}\n", encoding="utf-8")
-    assert [row.what for row in changes.of(welcome)] == ["B.", "A."]
+    assert [row.what for row in changelog.of(welcome)] == ["B.", "A."]

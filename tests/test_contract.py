@@ -12,11 +12,12 @@ from typing import Any
 import notebook_factory as factory
 import pytest
 
+from sslbook.book import symbols, toc
+from sslbook.book.collapse import collapse
+from sslbook.book.notebook import blank, paragraphs, words
 from sslbook.errors import UsageError
-from sslbook.nbtools import contract, symbols, toc
-from sslbook.nbtools.collapse import collapse
+from sslbook.nbtools import contract
 from sslbook.nbtools.rules.code import public_imports
-from sslbook.nbtools.source import blank, paragraphs, words
 
 ROOT = Path(__file__).resolve().parent.parent
 Mutation = Callable[[dict[str, Any]], Any]
@@ -565,7 +566,7 @@ IMPORTS = {
     "from sslbook.judging.probes import linear_probe": False,
     "from sslbook.judging import probes": False,
     "from sslbook.lesson.viz import style": False,
-    "import sslbook.nbtools.toc": False,
+    "import sslbook.book.toc": False,
     "from sslbook import paths": False,
     "from sslbook.training import FullBatch": None,
     "from sslbook import records": None,

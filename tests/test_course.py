@@ -14,13 +14,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sslbook import paths
+from sslbook.book import routes, toc
+from sslbook.book.notebook import NotebookSource, read
 from sslbook.cli import course as cli
+from sslbook.core import paths
 from sslbook.course import build, editions, notes, variants, vendored
 from sslbook.errors import UsageError
-from sslbook.nbtools import routes, toc
 from sslbook.nbtools.contract import rules
-from sslbook.nbtools.source import NotebookSource, read
 
 CHAPTERS = toc.chapters()
 named = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)

@@ -21,7 +21,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sslbook import datasets, files, paths
+from sslbook import datasets
+from sslbook.core import files, paths
 from sslbook.datasets import images, packs, pixels, shapes, types
 from sslbook.datasets.known import IDX, KNOWN
 from sslbook.errors import DataError, UsageError, UserError

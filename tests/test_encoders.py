@@ -14,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from test_claims import record
 
 import sslbook
-from sslbook import datasets, encoders, nets, paths
+from sslbook import datasets, nets, records
+from sslbook.core import paths
+from sslbook.core.streams import Streams
 from sslbook.errors import DataError, UsageError, UserError
-from sslbook.judging import records
-from sslbook.streams import Streams
+from sslbook.run import encoders
 
 
 @pytest.fixture(scope="module")

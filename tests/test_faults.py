@@ -18,8 +18,9 @@ from PIL import Image
 from test_cli import sslbook_  # noqa: F401 (a fixture)
 from tiny_book import alive, sslbook, wait_for
 
-from sslbook import folders, paths
-from sslbook.judging import records
+from sslbook import records
+from sslbook.core import paths
+from sslbook.run import folder
 from sslbook.training.checkpoints import read_checkpoint
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX systems")
@@ -148,7 +149,7 @@ class Started:
             raise AssertionError(f"{what} did not come:\n" + "\n".join(self.process.communicate()))
 
     @staticmethod
-    def folders():
+    def folder():
         return sorted((paths.runs() / "tiny").glob("*"))
 
     @property
@@ -305,6 +306,6 @@ def test_two_runs_at_once_have_two_folders(book, whole, tmp_path):
 
 def test_runs_begun_in_the_same_second_have_their_own_folders(book):
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: folders.create_folder(paths.runs(), "smoke", 3), range(64)))
+        made = list(pool.map(lambda _: folder.create_folder(paths.runs(), "smoke", 3), range(64)))
     assert len(set(made)) == 64
     assert all(folder.is_dir() for folder in made)

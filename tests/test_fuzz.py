@@ -22,12 +22,14 @@ from safetensors.torch import save_file
 from test_claims import record
 from test_datasets import encoded
 
-from sslbook import datasets, encoders, nets, plan, report
-from sslbook import settings as rules
+from sslbook import datasets, nets, records
 from sslbook.datasets import packs, tables
 from sslbook.errors import UserError
-from sslbook.judging import ledger, records
-from sslbook.report import tables as csv_tables
+from sslbook.headless import plan
+from sslbook.records import ledger, report
+from sslbook.records import tables as csv_tables
+from sslbook.run import encoders
+from sslbook.run import presets as rules
 from sslbook.training.checkpoints import Store, load_weights, read_checkpoint
 from sslbook.training.history import History
 

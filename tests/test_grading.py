@@ -16,10 +16,10 @@ import nbformat
 import pytest
 import torch
 
-from sslbook import files, paths
+from sslbook.book import toc
+from sslbook.core import files, paths
 from sslbook.course import grading, preprocess, variants
 from sslbook.errors import UsageError
-from sslbook.nbtools import toc
 
 SEEDS = [str(seed) for seed in range(16)]
 TWINS = {"barlow_twins": "barlow_twins_loss", "simclr": "nt_xent_loss", "dcl": "dcl_loss",

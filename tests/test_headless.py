@@ -15,12 +15,14 @@ import pytest
 import tiny_book
 from test_claims import record
 
-from sslbook import headless, kernels, paths, settings
-from sslbook import plan as plans
+from sslbook import records
+from sslbook.book import syntax, toc
+from sslbook.core import paths
+from sslbook.core.lock import FolderLock
 from sslbook.errors import DataError, OutOfTime, UsageError, UserError
-from sslbook.judging import records
-from sslbook.lock import FolderLock
-from sslbook.nbtools import syntax, toc
+from sslbook.headless import execute, worker
+from sslbook.headless import plan as plans
+from sslbook.run import presets
 
 BOOK = Path(__file__).resolve().parent.parent / "notebooks"
 CHAPTERS = toc.chapters(BOOK)
@@ -44,7 +46,7 @@ def test_papermill_sees_every_parameter(chapter):
     names = [node.target.id for node in tree.body]
     known = plans.known_parameters(chapter.path)
     assert list(known) == names
-    assert set(settings.STANDARD) <= set(known)
+    assert set(presets.STANDARD) <= set(known)
     for node in tree.body:
         about = known[node.target.id]
         assert about["inferred_type_name"] == node.annotation.id
@@ -226,8 +228,8 @@ def cell_error(kind, value, source="\nx = 1\nraise"):
 def ended(unfinished, error=None, number=0, written=True):
     if written:
         records.write(unfinished.folder, record(3, status="running", preset="check"))
-    worker = SimpleNamespace(error=error, signal=number)
-    found = headless._outcome(unfinished, worker, unfinished.folder / "tiny.ipynb")
+    ended = SimpleNamespace(error=error, signal=number)
+    found = execute._outcome(unfinished, ended, unfinished.folder / "tiny.ipynb")
     return found, records.read(unfinished.folder / "record.json")
 
 
@@ -293,7 +295,7 @@ def test_a_record_that_cannot_be_updated_is_said(unfinished, monkeypatch):
     def full(*arguments):
         raise UserError("No space left.")
 
-    monkeypatch.setattr(headless.records, "write", full)
+    monkeypatch.setattr(execute.records, "write", full)
     found, _ = ended(unfinished, cell_error("UserError", "a"), written=False)
     assert found.message.splitlines() == ["a", "(The record could not be updated.)"]
 
@@ -301,9 +303,9 @@ def test_a_record_that_cannot_be_updated_is_said(unfinished, monkeypatch):
 # -- kernels ---------------------------------------------------------------------------------
 
 
-def execute(code):
+def run_code(code):
     """Run the chapter `plain` with this code in a kernel of its own."""
-    return headless.execute(plans.plan("plain", [f"CODE={code}"]))
+    return execute.execute(plans.plan("plain", [f"CODE={code}"]))
 
 
 def test_nothing_that_a_kernel_started_lives_on(book):
@@ -311,36 +313,36 @@ def test_nothing_that_a_kernel_started_lives_on(book):
             "open('pids', 'w').write(f'{os.getpid()} {child.pid}'); "
             "os.kill(os.getpid(), signal.SIGKILL)")
     before, handler = dict(os.environ), signal.getsignal(signal.SIGINT)
-    found = execute(code)
+    found = run_code(code)
     assert found.code == 4
     assert "probably out of memory" in found.message
     for pid in (book / "pids").read_text().split():
         tiny_book.wait_for(lambda pid=int(pid): not tiny_book.alive(pid), "the end of all")
     assert dict(os.environ) == before
     assert signal.getsignal(signal.SIGINT) is handler
-    assert not [t for t in threading.enumerate() if isinstance(t, kernels.Worker)]
+    assert not [t for t in threading.enumerate() if isinstance(t, worker.Worker)]
 
 
 def test_an_interrupt_while_the_kernel_starts_begins_no_cell(book, monkeypatch):
-    real = kernels.Worker.run
+    real = worker.Worker.run
 
-    def run(worker):
-        worker.interrupt(signal.SIGTERM)
-        real(worker)
+    def run(thread):
+        thread.interrupt(signal.SIGTERM)
+        real(thread)
 
-    monkeypatch.setattr(kernels.Worker, "run", run)
+    monkeypatch.setattr(worker.Worker, "run", run)
     began = time.monotonic()
-    found = execute("open('ran', 'w')")
+    found = run_code("open('ran', 'w')")
     assert found.code == 143
     assert "before the run began" in found.message
     assert not (book / "ran").exists()
-    assert time.monotonic() - began < kernels.GRACE
+    assert time.monotonic() - began < worker.GRACE
 
 
 def test_only_the_first_interrupt_counts(book):
-    worker = kernels.Worker(Path("in.ipynb"), Path("out.ipynb"), {}, {})
-    worker.interrupt(signal.SIGTERM)
-    worker.interrupt(signal.SIGINT)
-    assert worker.signal == signal.SIGTERM
-    worker.end()
-    assert worker._timer.finished.is_set()  # nobody is killed later
+    thread = worker.Worker(Path("in.ipynb"), Path("out.ipynb"), {}, {})
+    thread.interrupt(signal.SIGTERM)
+    thread.interrupt(signal.SIGINT)
+    assert thread.signal == signal.SIGTERM
+    thread.end()
+    assert thread._timer.finished.is_set()  # nobody is killed later

@@ -11,9 +11,10 @@ import notebook_factory as factory
 import pytest
 from tiny_book import write_contents
 
-from sslbook.nbtools import contract, install, toc
+from sslbook.book import toc
+from sslbook.book.notebook import NotebookSource
+from sslbook.nbtools import contract, install
 from sslbook.nbtools.normalise import normalise, normalised
-from sslbook.nbtools.source import NotebookSource
 
 BOOK = "git+https://github.com/sslbook/sslbook@main"
 CELL = install.cell(factory.chapter())

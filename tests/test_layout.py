@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sslbook.nbtools import syntax
+from sslbook.book import syntax
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "sslbook"
@@ -19,25 +19,19 @@ SOURCES = {path: path.read_text(encoding="utf-8") for path in MODULES}
 TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
 # From the ground up: a room imports from lower floors, and from itself.
 FLOORS = (
-    {"errors", "paths", "streams"},
-    {"files", "lock"},
-    {"datasets"},
-    {"views", "masks", "nets", "heads"},
-    {"methods"},
-    {"judging"},
-    {"training"},
+    {"errors"},
+    {"core"},
+    {"datasets", "views", "masks", "nets", "book"},
+    {"methods", "judging"},
+    {"training", "records"},
     {"lesson"},
-    {"settings", "device", "folders", "encoders", "scores"},
     {"run"},
-    {"nbtools", "kernels", "screen"},
-    {"ranks"},
-    {"report", "doctor", "plan", "shelf"},
-    {"headless"},
-    {"sweep", "course", "page"},
+    {"nbtools", "headless"},
+    {"course"},
     {"cli"},
 )
 LEVEL = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-LIGHT = ("errors", "files", "paths", "streams", "cli")  # importable without torch
+LIGHT = ("errors", "core.files", "core.paths", "core.streams", "cli")  # importable without torch
 HEAVY = ("torch", "torchvision", "numpy", "matplotlib", "sklearn", "timm", "papermill", "nbformat")
 # Longest module and longest method, in lines.
 LINES, METHOD_LINES = 250, 150
@@ -100,7 +94,7 @@ def test_the_arrow_test_sees_lazy_imports(tmp_path, monkeypatch):
 
 def test_importing_the_book_is_light():
     heavy = f"[name for name in {HEAVY} if name in sys.modules]"
-    code = f"import sys, sslbook; from sslbook import {', '.join(LIGHT)}; print({heavy})"
+    code = f"import sys, sslbook.{', sslbook.'.join(LIGHT)}; print({heavy})"
     assert python(code) == "[]"
 
 

@@ -14,10 +14,11 @@ import tiny_book
 from test_claims import claim, record
 from typer.testing import CliRunner
 
-from sslbook import cli, paths, report
+from sslbook import cli, records
+from sslbook.core import paths
 from sslbook.errors import UsageError, UserError
-from sslbook.judging import ledger, records
 from sslbook.nbtools import keep as keeping
+from sslbook.records import ledger, report
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = [record(0, 0.04), record(1, 0.05), record(2, 0.06)]

@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from test_cli import sslbook_  # noqa: F401 (a fixture)
 from tiny_book import alive, sslbook, wait_for
 
-from sslbook import folders, paths
-from sslbook.judging import records
-from sslbook.screen import progress
+from sslbook import records
+from sslbook.core import paths
+from sslbook.headless.log import progress
+from sslbook.run import folder
 from sslbook.training.checkpoints import read_checkpoint
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
@@ -145,7 +146,7 @@ def test_a_clock_that_goes_backwards_loses_nothing(book, monkeypatch):
         def now(cls, zone=None):
             return datetime(2026, 1, 1, next(hours), tzinfo=UTC)
 
-    monkeypatch.setattr(folders, "datetime", Clock)
+    monkeypatch.setattr(folder, "datetime", Clock)
     first, second = (tiny_book.here(PRESET="check", SEED=s)["run"].folder for s in (1, 2))
     assert first != second
     found = [(folder.name, record["seed"], record["status"])

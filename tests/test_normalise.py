@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sslbook.book.notebook import NotebookSource
 from sslbook.errors import UsageError
 from sslbook.nbtools import contract
 from sslbook.nbtools.normalise import normalise, normalised
-from sslbook.nbtools.source import NotebookSource
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

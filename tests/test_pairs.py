@@ -12,13 +12,14 @@ import pytest
 import torch
 from test_claims import record
 
-from sslbook import headless, paths, plan, report
+from sslbook import records
+from sslbook.book import notebook
+from sslbook.book.toc import Chapter, chapters
+from sslbook.core import paths
 from sslbook.errors import UsageError
-from sslbook.judging import records
+from sslbook.headless import execute, plan
 from sslbook.methods import dcl
-from sslbook.nbtools import source
-from sslbook.nbtools.toc import Chapter, chapters
-from sslbook.report import pairs
+from sslbook.records import pairs, report
 
 METHODS = [one for one in chapters() if one.twin]
 A = Chapter("a", "p", "long", title="First")
@@ -43,7 +44,7 @@ def test_code_is_shown_without_the_marks_of_the_exercise(chapter):
     lines = pairs.code(chapter).splitlines()
     assert lines
     assert not [line for line in lines
-                if line.strip().startswith((source.BEGIN, source.END, source.BLANK))]
+                if line.strip().startswith((notebook.BEGIN, notebook.END, notebook.BLANK))]
 
 
 def test_a_difference_gives_both_codes_again_and_strangers_have_none():
@@ -124,7 +125,7 @@ def test_encoders_are_asked_together_for_equal_data_and_nets(tmp_path, monkeypat
 def test_the_chapter_refuses_what_may_not_be_compared(tmp_path, monkeypatch, a, b):
     monkeypatch.setenv("SSLBOOK_HOME", str(tmp_path))
     planned = plan.plan("compare", [f"A={a}", f"B={b}"], "check")
-    outcome = headless.execute(planned)
+    outcome = execute.execute(planned)
     assert outcome.code == 0, outcome.message
     made = nbformat.read(outcome.folder / "compare.ipynb", as_version=4)
     cells = [cell for cell in made.cells if "sec:scores" in cell.metadata.tags]

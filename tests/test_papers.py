@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sslbook import paths
-from sslbook.nbtools.toc import chapters
+from sslbook.book.toc import chapters
+from sslbook.core import paths
 
 STATUSES = {"chapter", "section", "related"}
 NEEDED = {"title", "part", "chapter", "status", "line"}

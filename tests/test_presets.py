@@ -13,13 +13,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from sslbook.nbtools import changed, toc
+from sslbook.book import toc
+from sslbook.nbtools import git
 
 KEPT = {"net", "width", "inner", "depth"}  # what a dry run is there to try
 OFFLINE = {"cifar10": "shapes", "cora": "digits_knn"}
 CHAPTERS = toc.chapters()
 # As in preset smoke: the exemplar and what changed; the others with the slow tests.
-SOON = {"barlow_twins", *(chapter.name for chapter in changed.changed_chapters())}
+SOON = {"barlow_twins", *(chapter.name for chapter in git.changed_chapters())}
 
 
 def presets(source: str) -> ast.Assign | None:

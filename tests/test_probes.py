@@ -15,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sslbook import judging
+from sslbook.core.streams import Streams
 from sslbook.errors import DataError, UsageError, UserError
 from sslbook.judging import logistic
-from sslbook.streams import Streams
 
 
 def random(seed: int, *shape: int) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from test_claims import record
 
-from sslbook import paths
-from sslbook.judging import published, records
+from sslbook import records
+from sslbook.core import paths
 from sslbook.lesson.verdicts import show_comparison
+from sslbook.records import published
 
 
 def long_run(**parameters):

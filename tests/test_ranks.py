@@ -16,7 +16,7 @@ import torch
 from test_faults import Started, posix, steps_kept
 from tiny_book import sslbook, wait_for
 
-from sslbook.judging import records
+from sslbook import records
 
 HERE = Path(__file__).resolve().parent
 

@@ -18,8 +18,9 @@ from test_claims import record
 from typer.testing import CliRunner
 
 import sslbook
-from sslbook import cli, paths
-from sslbook.judging import control_records, records, schema
+from sslbook import cli, records
+from sslbook.core import paths
+from sslbook.records import controls, schema
 
 
 def put(folder: Path, text: str | bytes) -> Path:
@@ -328,23 +329,23 @@ def counted(scores=SCORES):
 
 
 def cache(parts=PARTS):
-    return paths.data() / "cache" / "controls" / f"{control_records.key_of(parts)}.json"
+    return paths.data() / "cache" / "controls" / f"{controls.key_of(parts)}.json"
 
 
 def test_controls_are_computed_once():
     compute, calls = counted()
-    assert control_records.cached(PARTS, compute) == SCORES
-    assert control_records.cached(PARTS, compute) == SCORES
+    assert controls.cached(PARTS, compute) == SCORES
+    assert controls.cached(PARTS, compute) == SCORES
     assert calls.n == 1
     assert cache().is_file()
 
 
 @pytest.mark.parametrize("part", list(PARTS))
 def test_controls_of_other_parts_are_not_mixed(part):
-    control_records.cached(PARTS, counted()[0])
+    controls.cached(PARTS, counted()[0])
     other = {**PARTS, part: "another"}
     compute, calls = counted({"chance": {"knn20": 0.5}})
-    assert control_records.cached(other, compute) == {"chance": {"knn20": 0.5}}
+    assert controls.cached(other, compute) == {"chance": {"knn20": 0.5}}
     assert calls.n == 1
 
 
@@ -352,7 +353,7 @@ def test_a_file_of_other_parts_under_this_key_is_not_taken():
     cache().parent.mkdir(parents=True)
     stored = {"parts": {**PARTS, "seed": 1}, "scores": {"chance": {"knn20": 9.0}}}
     cache().write_text(json.dumps(stored))
-    assert control_records.cached(PARTS, counted()[0]) == SCORES
+    assert controls.cached(PARTS, counted()[0]) == SCORES
 
 
 @pytest.mark.parametrize("content", [
@@ -363,29 +364,29 @@ def test_a_damaged_control_is_computed_again(content):
     cache().parent.mkdir(parents=True)
     cache().write_text(content, encoding="latin-1")
     compute, calls = counted()
-    assert control_records.cached(PARTS, compute) == SCORES
+    assert controls.cached(PARTS, compute) == SCORES
     assert calls.n == 1
-    assert control_records.cached(PARTS, compute) == SCORES
+    assert controls.cached(PARTS, compute) == SCORES
     assert calls.n == 1
 
 
 def test_shipped_controls_come_first(book):
-    control_records.cached(PARTS, counted()[0])
+    controls.cached(PARTS, counted()[0])
     shipped = book / "data" / "records" / "controls" / cache().name
     shipped.parent.mkdir(parents=True)
     shipped.write_text(json.dumps({"parts": PARTS, "scores": {"chance": {"knn20": 0.7}}}))
     compute, calls = counted()
-    assert control_records.cached(PARTS, compute) == {"chance": {"knn20": 0.7}}
+    assert controls.cached(PARTS, compute) == {"chance": {"knn20": 0.7}}
     assert calls.n == 0
     shipped.write_text("{")
-    assert control_records.cached(PARTS, compute) == SCORES
+    assert controls.cached(PARTS, compute) == SCORES
     assert calls.n == 0  # the cache of before
 
 
 def test_where_no_cache_can_be_written_the_controls_are_used_all_the_same():
     paths.data().parent.mkdir(parents=True)
     paths.data().write_text("a file where the folder should be")
-    assert control_records.cached(PARTS, counted()[0]) == SCORES
+    assert controls.cached(PARTS, counted()[0]) == SCORES
 
 
 def test_the_code_is_known_by_its_content():

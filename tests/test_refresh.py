@@ -10,10 +10,11 @@ import pytest
 from tiny_book import write_contents
 from typer.testing import CliRunner
 
-from sslbook import cli, paths
+from sslbook import cli, records
+from sslbook.book import toc
+from sslbook.core import paths
 from sslbook.errors import UsageError
-from sslbook.judging import records
-from sslbook.nbtools import refresh, toc
+from sslbook.nbtools import refresh
 
 
 def test_refresh_changes_nothing():

@@ -13,9 +13,10 @@ import pytest
 from test_claims import claim, record
 from test_cli import sslbook_  # noqa: F401 (a fixture)
 
-from sslbook import page, paths, report
-from sslbook.judging import records
-from sslbook.report import tables
+from sslbook import records
+from sslbook.core import paths
+from sslbook.headless import page
+from sslbook.records import report, tables
 
 SCORES = {"mine": {"knn20": 0.625, "linear": 0.5, "rank": 12.0}, "chance": {"knn20": 0.125}}
 FOUND = [record(seed, 0.04 + seed / 100, scores=SCORES) for seed in range(3)]

@@ -15,12 +15,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import sslbook
-from sslbook import datasets, device, files, folders, paths, settings
+from sslbook import datasets, records
+from sslbook.core import device, files, paths
+from sslbook.core.lock import FolderLock, is_locked
 from sslbook.errors import DataError, UsageError, UserError
-from sslbook.judging import records
-from sslbook.judging.claims import Rule
 from sslbook.lesson import exercises
-from sslbook.lock import FolderLock, is_locked
+from sslbook.records.claims import Rule
+from sslbook.run import folder, presets
 from sslbook.views import Augment, Recipe
 
 SMOKE = {"dataset": "shapes", "images": 48, "test_images": 16, "epochs": 4, "batch_size": 16,
@@ -86,10 +87,10 @@ def test_auto_says_why(capsys):
 
 def test_no_run_writes_over_another(monkeypatch):
     digits = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr(folders.secrets, "token_hex", lambda n: next(digits))
+    monkeypatch.setattr(folder.secrets, "token_hex", lambda n: next(digits))
     clock = SimpleNamespace(now=lambda zone: SimpleNamespace(strftime=lambda form: "20260101"))
-    monkeypatch.setattr(folders, "datetime", clock)
-    first, second = (folders.create_folder(paths.runs(), "smoke", 0) for _ in range(2))
+    monkeypatch.setattr(folder, "datetime", clock)
+    first, second = (folder.create_folder(paths.runs(), "smoke", 0) for _ in range(2))
     assert first.name.endswith("aaaa")
     assert second.name.endswith("bbbb")
 
@@ -125,14 +126,14 @@ def test_auto_on_a_gpu(monkeypatch, capsys):
     gpu = SimpleNamespace(type="cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda which: (free * 2**30, 80 * 2**30))
     free = 20
-    assert settings.automatic_preset(gpu, "shapes") == ("lesson", "")
-    assert settings.automatic_preset(gpu, "") == ("lesson", "")
-    preset, why = settings.automatic_preset(gpu, "folder:nowhere")
+    assert presets.automatic_preset(gpu, "shapes") == ("lesson", "")
+    assert presets.automatic_preset(gpu, "") == ("lesson", "")
+    preset, why = presets.automatic_preset(gpu, "folder:nowhere")
     assert preset == "smoke"
     assert "sslbook data get" in why
     free = 2
-    assert "only 2.0 GB" in settings.automatic_preset(gpu, "shapes")[1]
-    monkeypatch.setattr(settings, "automatic_preset", lambda where, name: ("lesson", ""))
+    assert "only 2.0 GB" in presets.automatic_preset(gpu, "shapes")[1]
+    monkeypatch.setattr(presets, "automatic_preset", lambda where, name: ("lesson", ""))
     assert start(PRESET="auto").settings.preset == "smoke"  # this chapter has no lesson
     assert "has no preset 'lesson'" in capsys.readouterr().out
 

@@ -15,12 +15,13 @@ import tiny_book
 from test_claims import record
 from test_cli import sslbook_  # noqa: F401 (a fixture)
 
-from sslbook import headless, paths, screen, shelf
-from sslbook import plan as plans
+from sslbook import records
+from sslbook.book import parameters, toc
+from sslbook.core import paths
+from sslbook.core.lock import FolderLock
 from sslbook.errors import UsageError, UserError
-from sslbook.judging import records
-from sslbook.lock import FolderLock
-from sslbook.nbtools import presets, toc
+from sslbook.headless import execute, log, runs
+from sslbook.headless import plan as plans
 
 CHAPTERS = toc.chapters()
 
@@ -30,7 +31,7 @@ CHAPTERS = toc.chapters()
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=[chapter.name for chapter in CHAPTERS])
 def test_presets_are_read_without_running_the_notebook(chapter):
-    found = presets.read(chapter.path)
+    found = parameters.read(chapter.path)
     if "PRESETS" in chapter.path.read_text(encoding="utf-8"):
         assert set(found) == {"check", "smoke", "lesson", "full"}
         assert all(isinstance(values, dict) for values in found.values())
@@ -43,10 +44,10 @@ def test_what_is_no_literal_is_not_evaluated(book):
     mark = book / "ran"
     source = (f"PRESETS = {{'check': open({str(mark)!r}, 'w')}}", "PRESETS = {'smoke': {'a': 1}}")
     path.write_text(path.read_text().replace('"x = 1"', json.dumps(source[0])))
-    assert presets.read(path) == {}
+    assert parameters.read(path) == {}
     assert not mark.exists()
     path.write_text(path.read_text().replace(json.dumps(source[0]), json.dumps(source[1])))
-    assert presets.read(path) == {"smoke": {"a": 1}}
+    assert parameters.read(path) == {"smoke": {"a": 1}}
 
 
 def test_a_dry_run_starts_nothing(book, sslbook_):  # noqa: F811
@@ -124,16 +125,16 @@ def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(  # noqa: F811
     def clock():  # an hour has passed as soon as there is a checkpoint
         return 3600.0 * any(paths.runs().glob("*/*/train/*/checkpoint.pt"))
 
-    monkeypatch.setattr(headless, "time", SimpleNamespace(monotonic=clock))
-    log = tmp_path / "logs" / "tiny.log"
+    monkeypatch.setattr(execute, "time", SimpleNamespace(monotonic=clock))
+    kept = tmp_path / "logs" / "tiny.log"
     found = sslbook_("run", "tiny", "--preset", "smoke", "--timeout", "30", "--json",
-                     "--log-file", log)
-    monkeypatch.setattr(headless, "time", time)
+                     "--log-file", kept)
+    monkeypatch.setattr(execute, "time", time)
     told = json.loads(found.out)
     assert (found.code, told["code"], told["status"]) == (5, 5, "interrupted")
     assert found.lines[-3:-1] == ["Out of time after 30 minutes.", "The last checkpoint is kept."]
     assert found.lines[-1] == f"Continue with: sslbook run tiny --resume {told['id']}"
-    assert "pretrain: 100 steps" in log.read_text()
+    assert "pretrain: 100 steps" in kept.read_text()
     assert records.read(paths.runs() / "tiny" / told["id"] / "record.json")["error"]
     listed = sslbook_("runs").out
     assert "interrupted, pretrain: step " in listed
@@ -145,23 +146,23 @@ def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(  # noqa: F811
 
 
 def test_the_batch_to_try_is_half_of_what_was_too_large():
-    assert headless._smaller(record(parameters={"batch_size": 64})).startswith(
+    assert execute._smaller(record(parameters={"batch_size": 64})).startswith(
         "Try -p BATCH_SIZE=32")
     for without in (None, record(parameters={}), record(parameters={"batch_size": 1})):
-        assert headless._smaller(without) == "Try a smaller BATCH_SIZE."
+        assert execute._smaller(without) == "Try a smaller BATCH_SIZE."
 
 
 # -- progress ---------------------------------------------------------------------------------
 
 
 def test_progress_follows_the_training(tmp_path):
-    assert screen.progress(tmp_path) == ""
-    log = tmp_path / "metrics.jsonl"
-    log.write_text('{"training": "pretrain", "step": 3, "steps": 10}\n'
+    assert log.progress(tmp_path) == ""
+    rows = tmp_path / "metrics.jsonl"
+    rows.write_text('{"training": "pretrain", "step": 3, "steps": 10}\n'
                    '{"training": "second", "step": 4, "steps": 8}\n{"cut')
-    assert screen.progress(tmp_path) == "second: step 4 of 8"
-    log.write_text("\xff nothing\n[1]\n")
-    assert screen.progress(tmp_path) == ""
+    assert log.progress(tmp_path) == "second: step 4 of 8"
+    rows.write_text("\xff nothing\n[1]\n")
+    assert log.progress(tmp_path) == ""
 
 
 def test_the_line_of_progress_gives_way_to_the_log(tmp_path, monkeypatch):
@@ -170,14 +171,14 @@ def test_the_line_of_progress_gives_way_to_the_log(tmp_path, monkeypatch):
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
-    log, copy = io.StringIO(), io.StringIO()
-    shown = screen.Screen(log, copy)
+    stream, copy = io.StringIO(), io.StringIO()
+    shown = log.Screen(stream, copy)
     shown.follow(tmp_path, "cell 2 of 5")
     shown.follow(tmp_path, "cell 3 of 5")  # too soon
     shown.write("a row\n")
     shown.end()
     assert shown.terminal.getvalue() == "\r\x1b[Kcell 2 of 5\r\x1b[K"
-    assert log.getvalue() == copy.getvalue() == "a row\n"
+    assert stream.getvalue() == copy.getvalue() == "a row\n"
 
 
 # -- the shelf --------------------------------------------------------------------------------
@@ -199,13 +200,13 @@ def shelved(book):
 
 
 def test_how_runs_stand(shelved):
-    found = {f"{folder.parent.name}/{folder.name}": stands for folder, stands in shelf.runs()}
+    found = {f"{folder.parent.name}/{folder.name}": stands for folder, stands in runs.runs()}
     assert found == {"one/0": "not begun", "one/1": "running", "one/2": "finished",
                      "one/3": "finished", "one/4": "finished", "two/1": "finished"}
 
 
 def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):  # noqa: F811
-    assert [folder.name for folder in shelf.to_prune(1, "one")] == ["2", "3"]
+    assert [folder.name for folder in runs.to_prune(1, "one")] == ["2", "3"]
     found = sslbook_("runs", "prune", "--keep", "1", "--yes")
     assert found.code == 0, found.err
     assert "2 runs deleted" in found.out

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sslbook import cli
+from sslbook.book import toc
 from sslbook.errors import UsageError, UserError
-from sslbook.nbtools import contract, scaffold, toc
+from sslbook.nbtools import contract, scaffold
 
 ROOT = Path(__file__).resolve().parent.parent
 UNRUN = {"execution_order", "outputs_stored", "checked_outputs"}  # what only outputs can keep

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sslbook import datasets, heads, judging, nets, scores
+from sslbook import datasets, judging, nets
+from sslbook.core.streams import Streams
 from sslbook.judging import OnlineProbe, embeddings
 from sslbook.judging.diagnostics import alignment, rankme
-from sslbook.streams import Streams
+from sslbook.nets import heads
+from sslbook.run import scores
 from sslbook.views import Augment, Recipe
 
 SETTINGS = SimpleNamespace(seed=0, epochs=1, batch_size=16, lr=1e-3, max_steps=2)

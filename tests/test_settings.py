@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from sslbook import settings
 from sslbook.errors import UsageError
+from sslbook.run import presets
 
 PRESETS = {
     "check": {"dataset": "shapes", "epochs": 1, "batch_size": 8, "lambd": 0.01, "net": "resnet8"},
@@ -16,7 +16,7 @@ PRESETS = {
 
 
 def resolve(**parameters):
-    return settings.resolve(PRESETS, "smoke", parameters)
+    return presets.resolve(PRESETS, "smoke", parameters)
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_preset_is_the_explicit_one_then_the_variable_then_auto(
     monkeypatch, given, variable, used
 ):
     monkeypatch.setenv("SSLBOOK_PRESET", variable)
-    assert settings.wanted_preset(given) == used
+    assert presets.wanted_preset(given) == used
 
 
 @pytest.mark.parametrize(("name", "hint"), [("smok", "smoke"), ("Lessons", "lesson"), (5, "")])
 def test_an_unknown_preset_is_named_with_a_close_one(name, hint):
     with pytest.raises(UsageError) as caught:
-        settings.wanted_preset(name)
+        presets.wanted_preset(name)
     lines = str(caught.value).splitlines()
     assert lines[0] == f"Unknown preset {name!r}."
     assert "check, smoke, lesson, full and auto" in lines[2]
@@ -50,12 +50,12 @@ def test_an_unknown_preset_is_named_with_a_close_one(name, hint):
 def test_an_unknown_preset_in_the_variable_is_refused_too(monkeypatch):
     monkeypatch.setenv("SSLBOOK_PRESET", "fast")
     with pytest.raises(UsageError, match="Unknown preset 'fast'"):
-        settings.wanted_preset("auto")
+        presets.wanted_preset("auto")
 
 
 def test_a_chapter_without_the_preset_says_which_it_has():
     with pytest.raises(UsageError, match="It has: check, smoke") as caught:
-        settings.resolve(PRESETS, "full", {})
+        presets.resolve(PRESETS, "full", {})
     assert len(str(caught.value).splitlines()) == 3
 
 
@@ -118,7 +118,7 @@ def test_wrong_types_and_values_are_named_in_three_lines(name, value, says):
 
 def test_text_stays_text():
     with pytest.raises(UsageError, match="NET takes text, not 8"):
-        settings.resolve(PRESETS, "check", {"NET": 8})
+        presets.resolve(PRESETS, "check", {"NET": 8})
 
 
 def test_a_whole_number_is_a_number():
@@ -128,13 +128,13 @@ def test_a_whole_number_is_a_number():
 
 def test_the_closest_name_is_offered():
     known = ["LAMBD", "PROJECTOR", "IMAGES"]
-    assert settings.closest("LAMBDAA", known) == " Did you mean LAMBD?"
-    assert settings.closest("XYZ", known) == ""
+    assert presets.closest("LAMBDAA", known) == " Did you mean LAMBD?"
+    assert presets.closest("XYZ", known) == ""
 
 
 def test_parameters_are_taken_out_of_a_notebooks_names():
     names = {"PRESET": "auto", "EPOCHS": 3, "LAMBD": 0.5, "WIDTH": -1, "COLOURS": 9, "lambd": 1,
              "PRESETS": PRESETS, "math": math}
-    assert settings.chapter_parameters(PRESETS, names) == {
+    assert presets.chapter_parameters(PRESETS, names) == {
         "PRESET": "auto", "EPOCHS": 3, "LAMBD": 0.5, "WIDTH": -1}
-    assert settings.chapter_parameters(PRESETS, {}) == {}
+    assert presets.chapter_parameters(PRESETS, {}) == {}

@@ -45,7 +45,7 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    """scripts/make.py on a folder of its own; `made` counts environments, `installs` pip's runs."""
+    """tools/make.py on a folder of its own; `made` counts environments, `installs` pip's runs."""
     module = script("make")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -120,7 +120,7 @@ def test_targets_are_one_python_command_each():
     rules = dict(re.findall(r"^([a-z-]+):\n((?:\t.*\n)+)", text, flags=re.MULTILINE))
     assert set(rules) == TARGETS == set(script("make").TARGETS)
     for name, recipe in rules.items():
-        assert recipe == f"\t@$(PYTHON) scripts/make.py {name}\n"
+        assert recipe == f"\t@$(PYTHON) tools/make.py {name}\n"
     assert re.search(r"^PYTHON \?= python3$", text, flags=re.MULTILINE)
 
 
@@ -158,12 +158,12 @@ def test_the_scheduled_workflow_audits_what_is_installed():
 def test_the_scheduled_workflow_runs_the_chapters_as_colab_would():
     text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
     steps = yaml.safe_load(text)["jobs"]["colab"]["steps"]
-    assert "python scripts/colab.py" in [step.get("run", "") for step in steps]
+    assert "python tools/colab.py" in [step.get("run", "") for step in steps]
 
 
 @pytest.fixture
 def colab(monkeypatch, tmp_path):
-    """scripts/colab.py without an environment: versions before and after, chapters that run."""
+    """tools/colab.py without an environment: versions before and after, chapters that run."""
     checks = script("checks")
     module = script("colab")
     module.had = {"torch": "2.11.0", "numpy": "2.1.3"}
@@ -291,7 +291,7 @@ def test_a_python_too_old_is_named_with_a_newer_one(make, monkeypatch, capsys):
     assert make.main(["lint"]) == 1
     said = capsys.readouterr().err
     assert "needs Python 3.11 or newer; this is 3.9" in said
-    assert "python3.12 scripts/make.py lint" in said
+    assert "python3.12 tools/make.py lint" in said
     assert make.made == []
 
 

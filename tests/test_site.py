@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from browser import DESKTOP, PHONE, Page, opened
 
-from sslbook.nbtools import routes, toc
-from sslbook.nbtools.toc import Chapter
+from sslbook.book import routes, toc
+from sslbook.book.toc import Chapter
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = toc.chapters(ROOT / "notebooks")
@@ -60,7 +60,7 @@ def test_what_a_chapter_needs_comes_with_it_even_through_others():
 
 def test_the_map_has_a_box_for_each_chapter_with_a_parent_and_none_on_another():
     pytest.importorskip("jinja2")
-    from web import methodmap
+    from tools.site import methodmap
 
     place = methodmap.layout(CHAPTERS)
     assert len(set(place.values())) == len(place)

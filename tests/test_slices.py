@@ -14,10 +14,10 @@ import two_ranks as cases
 from torch import distributed as dist
 from torch import nn
 
-from sslbook import ranks
+from sslbook.core.streams import Streams
 from sslbook.errors import UsageError, UserError
+from sslbook.headless import torchrun
 from sslbook.masks.patches import RandomPatches
-from sslbook.streams import Streams
 from sslbook.training import Batches, FullBatch
 from sslbook.training.parallel import batchnorm, slices
 from sslbook.training.parallel import ranks as parallel
@@ -165,11 +165,11 @@ def test_alone_nothing_is_exchanged():
 
 
 def test_a_batch_that_is_one_graph_stays_whole():
-    ranks = Ranks(1, 2)
+    torchrun = Ranks(1, 2)
     batch = FullBatch((cases.ROWS,), 40, Streams(0))
-    assert ranks.shard(batch) is batch
-    assert not ranks.split
-    assert ranks.stream == "module"  # all ranks compute the same
+    assert torchrun.shard(batch) is batch
+    assert not torchrun.split
+    assert torchrun.stream == "module"  # all ranks compute the same
 
 
 @pytest.fixture
@@ -226,13 +226,13 @@ def test_batchnorm_over_ranks_is_batchnorm(alone, norm, shape):
     ("cuda", 4, 4, ""), ("cuda", 1, 1, ""), ("cpu", 0, 64, ""),
 ])
 def test_more_ranks_than_gpus_are_refused(monkeypatch, where, gpus, count, says):
-    monkeypatch.setattr("sslbook.device.choose", lambda: torch.device(where))
+    monkeypatch.setattr("sslbook.core.device.choose", lambda: torch.device(where))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     if not says:
-        ranks.check(count)
+        torchrun.check(count)
         return
     with pytest.raises(UsageError) as caught:
-        ranks.check(count)
+        torchrun.check(count)
     lines = str(caught.value).splitlines()
     assert lines[:2] == [says, "Nothing was started."]
     assert len(lines) == 3
@@ -240,6 +240,6 @@ def test_more_ranks_than_gpus_are_refused(monkeypatch, where, gpus, count, says)
 
 def test_a_rank_has_the_gpu_of_its_number(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [ranks._gpu(rank) for rank in range(2)] == ["0", "1"]
+    assert [torchrun._gpu(rank) for rank in range(2)] == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5a")
-    assert [ranks._gpu(rank) for rank in range(2)] == ["3", "GPU-5a"]
+    assert [torchrun._gpu(rank) for rank in range(2)] == ["3", "GPU-5a"]

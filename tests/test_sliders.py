@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sslbook.nbtools import syntax, toc
-from sslbook.nbtools.source import read
+from sslbook.book import syntax, toc
+from sslbook.book.notebook import read
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,12 +13,12 @@ import browser
 import pytest
 from PIL import Image
 
-from sslbook import files
+from sslbook.book import toc
+from sslbook.book.notebook import read
+from sslbook.core import files
 from sslbook.course import slides, vendored
 from sslbook.errors import UsageError, UserError
 from sslbook.lesson.viz import style
-from sslbook.nbtools import toc
-from sslbook.nbtools.source import read
 
 PARTS = dict.fromkeys(vendored.FILES, "/* vendored */")
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sslbook.streams import Streams
+from sslbook.core.streams import Streams
 from sslbook.training import Batches, prefetch, train
 from sslbook.views import Augment
 from sslbook.views import Recipe as Views
@@ -83,7 +83,7 @@ def test_the_budget_is_a_part_of_the_memory():
 MEASURE = """
     import json, re, sys
     import numpy as np, torch
-    from sslbook.streams import Streams
+    from sslbook.core.streams import Streams
     from sslbook.training import Batches
 
     def own():

@@ -28,13 +28,13 @@ from scipy import stats
 from test_claims import record
 from test_cli import photos, sslbook_  # noqa: F401 (fixtures)
 
-from sslbook import paths
+from sslbook import records
+from sslbook.core import paths
+from sslbook.core.lock import FolderLock
 from sslbook.errors import DataError, UsageError
-from sslbook.judging import records
-from sslbook.lock import FolderLock
-from sslbook.plan import plan
-from sslbook.sweep import cluster, comparison, engine, grid, past, work
-from sslbook.sweep.results import BEFORE, DONE, FAILED, Result, end_text, plan_text
+from sslbook.headless.plan import plan
+from sslbook.headless.sweep import cluster, comparison, engine, grid, past, work
+from sslbook.headless.sweep.results import BEFORE, DONE, FAILED, Result, end_text, plan_text
 
 KNOWN = {
     name: {"inferred_type_name": kind, "default": default, "help": "what it means"}

@@ -12,9 +12,9 @@ import tiny_book
 from test_faults import steps_kept, weights, whole  # noqa: F401 (a fixture)
 from tiny_book import alive, wait_for
 
-from sslbook import paths
-from sslbook.judging import records
-from sslbook.sweep import comparison
+from sslbook import records
+from sslbook.core import paths
+from sslbook.headless.sweep import comparison
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from tiny_book import write_contents
 
+from sslbook.book import symbols
 from sslbook.errors import UsageError
-from sslbook.nbtools import symbols
 from sslbook.nbtools.normalise import normalise
 
 

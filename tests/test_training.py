@@ -13,9 +13,10 @@ from sklearn.neighbors import kneighbors_graph
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslbook import heads, nets
+from sslbook import nets
+from sslbook.core.streams import Streams
 from sslbook.errors import DataError, UserError
-from sslbook.streams import Streams
+from sslbook.nets import heads
 from sslbook.training import Batches, FullBatch, History, OptimizerConfig, train
 from sslbook.training.checkpoints import read_checkpoint
 from sslbook.training.fingerprint import fingerprint

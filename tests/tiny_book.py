@@ -34,7 +34,7 @@ TINY = [
 import os, time
 import sslbook, torch
 from sslbook import heads, nets, train
-from sslbook.judging.claims import Rule
+from sslbook.records.claims import Rule
 from sslbook.methods.barlow_twins import barlow_twins_loss
 
 SMOKE = dict(dataset="shapes", images=64, test_images=16, size=32, epochs=25, batch_size=16,

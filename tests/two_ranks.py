@@ -15,7 +15,8 @@ from conftest import SmallRun
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sslbook import heads, nets
+from sslbook import nets
+from sslbook.core.streams import Streams
 from sslbook.masks.columns import column_masks
 from sslbook.masks.patches import RandomPatches
 from sslbook.methods.barlow_twins import barlow_twins_loss
@@ -25,7 +26,7 @@ from sslbook.methods.label_augmentation import label_augmentation_loss, rotation
 from sslbook.methods.mae import mae_loss, place_tokens
 from sslbook.methods.simclr import nt_xent_loss
 from sslbook.methods.t_jepa import jepa_loss
-from sslbook.streams import Streams
+from sslbook.nets import heads
 from sslbook.training import Batches, FullBatch, OptimizerConfig, train
 from sslbook.views import Augment
 from sslbook.views import Recipe as Views

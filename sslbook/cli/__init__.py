@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from sslbook import __version__
 from sslbook.cli import course, runs
 from sslbook.cli.options import AsJson
 from sslbook.cli.running import run
 from sslbook.cli.sweeping import sweep
+from sslbook.core.version import __version__
 from sslbook.errors import UsageError, UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -44,7 +44,7 @@ def _root(version: Annotated[bool, typer.Option(
 @app.command()
 def doctor() -> None:
     """Say what this machine can run; paste the output into bug reports."""
-    from sslbook.doctor import examine
+    from sslbook.cli.doctor import examine
 
     bad = 0
     for what, finding, fine in examine():
@@ -56,7 +56,7 @@ def doctor() -> None:
 @app.command("list")
 def list_chapters(as_json: AsJson = False) -> None:
     """List the chapters in the order of the book."""
-    from sslbook.nbtools import toc
+    from sslbook.book import toc
 
     rows = [{"name": c.name, "part": c.part, "form": c.form, "idea": c.idea,
              "needs": list(c.needs)} for c in toc.chapters()]
@@ -77,7 +77,7 @@ def report(
         metavar="NAME", help="Write NAME-claims.csv and NAME-scores.csv.")] = None,
 ) -> None:
     """Print the ledger of claims and the scoreboard, from shipped records and this machine's."""
-    from sslbook import report as reports
+    from sslbook.records import report as reports
 
     if chapter and html:
         raise UsageError("A page holds all chapters.", "Nothing was written.",
@@ -86,11 +86,11 @@ def report(
     typer.echo("".join(f"{line}\n" for line in skipped), err=True, nl=False)
     written = []
     if csv:
-        from sslbook.report import tables
+        from sslbook.records import tables
 
         written += tables.write(csv, found)
     if html:
-        from sslbook import page
+        from sslbook.headless import page
 
         page.write(html)
         written.append(html)
@@ -111,7 +111,7 @@ def embed(
         help="train, test or all (default: all of a folder or a pack, else train)")] = "",
 ) -> None:
     """Write the features of images under a pretrained encoder to an .npz file."""
-    from sslbook import encoders
+    from sslbook.run import encoders
 
     values = encoders.embed(run, images, split)
     encoders.write_embedding(out, values)

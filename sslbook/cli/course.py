@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="A course: editions, graded assignm
 @app.command()
 def plan() -> None:
     """Print the six weeks: chapters of each week, and their minutes."""
-    from sslbook.nbtools import routes, toc
+    from sslbook.book import routes, toc
 
     typer.echo(routes.weeks_table(toc.chapters()))
 

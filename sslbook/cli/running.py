@@ -30,8 +30,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Execute a chapter headlessly; the result lies in its own folder under runs/."""
-    from sslbook import headless
-    from sslbook.plan import describe, plan
+    from sslbook.headless import execute
+    from sslbook.headless.plan import describe, plan
 
     planned = plan(chapter, parameters or [], preset, resume, dry_run, nproc)
     if dry_run:
@@ -39,9 +39,9 @@ def run(
         typer.echo(json.dumps(about, indent=1) if as_json else _plan_text(about))
         return
     with _screen(quiet, log_file, as_json) as screen:
-        outcome = headless.execute(planned, screen, timeout)
+        outcome = execute.execute(planned, screen, timeout)
     if as_json:
-        typer.echo(json.dumps(headless.as_dict(outcome), indent=1))
+        typer.echo(json.dumps(execute.as_dict(outcome), indent=1))
     elif not outcome.code:
         _summary(outcome.folder, chapter)
     if outcome.code:
@@ -52,8 +52,8 @@ def run(
 @contextlib.contextmanager
 def _screen(quiet: bool, log_file: Path | None, as_json: bool) -> Iterator[Any]:
     """Where the log goes: stdout (beside JSON stderr) unless quiet, and a file if asked for."""
-    from sslbook import files
-    from sslbook.screen import Screen
+    from sslbook.core import files
+    from sslbook.headless.log import Screen
 
     log = None if quiet else sys.stderr if as_json else sys.stdout
     if log_file is None:
@@ -82,8 +82,8 @@ def _plan_text(about: dict[str, Any]) -> str:
 
 
 def _summary(folder: Path, chapter: str) -> None:
-    from sslbook import report
-    from sslbook.judging import records
+    from sslbook import records
+    from sslbook.records import report
 
     record = records.read(folder / "record.json")
     typer.echo("\n" + report.text([record]))

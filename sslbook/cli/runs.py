@@ -22,10 +22,10 @@ def runs(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("list")
 def runs_list(chapter: str = typer.Argument(""), as_json: AsJson = False) -> None:
     """List the runs, oldest first; of one chapter where its name is given."""
-    from sslbook import shelf
+    from sslbook.headless import runs
 
     rows = [{"chapter": folder.parent.name, "id": folder.name, "status": stands,
-             "said": shelf.status_line(folder, stands)} for folder, stands in shelf.runs(chapter)]
+             "said": runs.status_line(folder, stands)} for folder, stands in runs.runs(chapter)]
     if as_json:
         typer.echo(json.dumps(
             [{k: v for k, v in row.items() if k != "said"} for row in rows], indent=1))
@@ -43,13 +43,13 @@ def runs_prune(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
     """Delete old runs: of each chapter all but the newest; one that is running stays."""
-    from sslbook import shelf
+    from sslbook.headless import runs
 
-    old = shelf.to_prune(keep, chapter)
+    old = runs.to_prune(keep, chapter)
     for folder in old:
         typer.echo(f"{folder.parent.name:<24}{folder.name}")
     if not old:
         typer.echo("Nothing to delete.")
     elif yes or typer.confirm(f"Delete these {len(old)} runs?"):
-        shelf.prune(old)
+        runs.prune(old)
         typer.echo(f"{len(old)} runs deleted.")

@@ -24,7 +24,7 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
 ) -> None:
     """Run a chapter for every combination of values and seeds, and compare; done ones are kept."""
-    from sslbook.sweep import cluster, engine, grid, results
+    from sslbook.headless.sweep import cluster, engine, grid, results
 
     wanted = grid.parse(chapter, parameters or [], seeds, preset)
     cluster.check_address(scheduler)

@@ -6,11 +6,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sslbook import files, paths
+from sslbook.book import toc
+from sslbook.book.toc import Chapter
+from sslbook.core import files, paths
 from sslbook.course import editions
 from sslbook.errors import UsageError
-from sslbook.nbtools import toc
-from sslbook.nbtools.toc import Chapter
 
 
 def chosen(names: str) -> list[Chapter]:

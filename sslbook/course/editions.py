@@ -12,11 +12,11 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from sslbook.book.collapse import opened
+from sslbook.book.notebook import Cell, NotebookSource, blank, read
+from sslbook.book.toc import Chapter
 from sslbook.course import notes
 from sslbook.errors import UsageError
-from sslbook.nbtools.collapse import opened
-from sslbook.nbtools.source import Cell, NotebookSource, blank, read
-from sslbook.nbtools.toc import Chapter
 
 EDITIONS = ("student", "instructor", "script")
 SOLVED = "The badge opens the *solved* chapter: solve this one first."

@@ -19,12 +19,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from sslbook import files
+from sslbook.book.toc import Chapter
+from sslbook.core import files
 from sslbook.course import build, variants
 from sslbook.course.preprocess import HIDE, HIDE_END
 from sslbook.course.variants import Assignment
 from sslbook.errors import UsageError
-from sslbook.nbtools.toc import Chapter
 
 _STARTUP = """\
 import os

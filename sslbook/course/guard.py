@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sslbook import paths
+from sslbook.core import paths
 
 HIDDEN = ("sslbook.methods", "sslbook.course")  # the twins; what draws variants
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "")

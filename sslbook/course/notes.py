@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslbook.nbtools import metadata, routes
-from sslbook.nbtools.source import NotebookSource
-from sslbook.nbtools.toc import Chapter
+from sslbook.book import metadata, routes
+from sslbook.book.notebook import NotebookSource
+from sslbook.book.toc import Chapter
 
 SHARE = 4  # of a section without one: a guide has sections of its own
 _KEYS = {"share", "misconceptions", "ask"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sslbook.nbtools.source import BEGIN, blank
+from sslbook.book.notebook import BEGIN, blank
 
 TEXT = "*Your answer:*"
 HIDE, HIDE_END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"

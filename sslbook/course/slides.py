@@ -19,11 +19,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from sslbook.book import syntax
+from sslbook.book.notebook import Cell, NotebookSource, blank, read
+from sslbook.book.toc import Chapter
 from sslbook.course import build, notes, variants, vendored
 from sslbook.errors import UserError
-from sslbook.nbtools import syntax
-from sslbook.nbtools.source import Cell, NotebookSource, blank, read
-from sslbook.nbtools.toc import Chapter
 
 SKIPPED = {"install", "parameters", "setup", "paper", "stamp"}
 _ASIDE = re.compile(r"<details>.*?</details>|<!--.*?-->|^```.*?^```\s*$", re.S | re.M)
@@ -50,14 +50,14 @@ def write_decks(out: Path, chapters: Sequence[Chapter], preset: str = "smoke", v
 
 def executed(chapter: Chapter, preset: str) -> NotebookSource:
     """The chapter after a run of its own, its figures in the look for a room."""
-    from sslbook import headless
-    from sslbook.plan import plan
+    from sslbook.headless import execute
+    from sslbook.headless.plan import plan
 
     before = os.environ.get("SSLBOOK_FIGURES")
     os.environ["SSLBOOK_FIGURES"] = "talk"
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            done = headless.execute(plan(chapter.name, [f"OUT_DIR={folder}"], preset))
+            done = execute.execute(plan(chapter.name, [f"OUT_DIR={folder}"], preset))
             if done.code:
                 raise UserError(f"{chapter.name} did not run: {done.message.splitlines()[0]}",
                                 "Its slides were not written.",

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from sslbook import files, paths
+from sslbook.core import files, paths
 from sslbook.errors import UserError
 
 PACKAGES = ("reveal.js@5.2.1", "mathjax@3.2.2")  # MIT and Apache-2.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sslbook import paths
+from sslbook.core import paths
 from sslbook.datasets import folders, graphs, images, lookup, packs, shapes, tables
 from sslbook.datasets.graphs import GraphSet
 from sslbook.datasets.known import KNOWN

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslbook import files, paths
+from sslbook.core import files, paths
 from sslbook.datasets import lookup
 from sslbook.datasets.types import _Samples, first, permutation, rows_of
 

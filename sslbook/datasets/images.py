@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslbook import paths
+from sslbook.core import paths
 from sslbook.datasets import lookup, pixels
 from sslbook.datasets.known import IDX, KNOWN
 from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, rows_of

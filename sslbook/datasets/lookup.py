@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from sslbook import paths
+from sslbook.core import paths
 from sslbook.errors import DataError, UsageError
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sslbook import files, paths
+from sslbook.core import files, paths
 from sslbook.datasets import folders, lookup, pixels
 from sslbook.datasets.collection import Collection
 from sslbook.datasets.types import ImageSet, hold_out

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from sslbook.core.streams import derive
 from sslbook.datasets.types import ImageSet
-from sslbook.streams import derive
 
 CLASSES = ("disc", "square", "triangle", "ring", "plus", "star", "half-disc", "two bars")
 COUNTS = {"train": 6000, "test": 2000}

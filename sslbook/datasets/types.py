@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sslbook.core.streams import derive
 from sslbook.errors import UsageError
-from sslbook.streams import derive
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

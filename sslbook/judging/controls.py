@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
 from sslbook.judging.inputs import labels
 from sslbook.judging.probes import knn_table, linear_probe
-from sslbook.streams import Streams
 
 Augment = Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
 MakeEncoder = Callable[[], nn.Module]

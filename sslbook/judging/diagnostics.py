@@ -11,9 +11,9 @@ import math
 import torch
 from torch import Tensor
 
+from sslbook.core.numerics import unit_rows
 from sslbook.errors import UsageError
 from sslbook.judging.inputs import matrix
-from sslbook.methods.common import unit_rows
 
 
 def spectrum(z: Tensor) -> Tensor:

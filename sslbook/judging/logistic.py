@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sslbook.streams import Streams
+from sslbook.core.streams import Streams
 
 _COARSE = 1e-4  # to here with the bound on the curvature, further with the curvature itself
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from sslbook.core.streams import Streams
 from sslbook.judging.diagnostics import alignment, rankme, uniformity
 from sslbook.judging.encoding import features
 from sslbook.judging.probes import knn
-from sslbook.streams import Streams
 from sslbook.views import prepare
 
 

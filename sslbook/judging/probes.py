@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from sslbook.core.numerics import unit_rows
 from sslbook.errors import UsageError
 from sslbook.judging.inputs import labelled, matrix, same_width
 from sslbook.judging.logistic import fit_path, held_out, principal_axes, standardised
-from sslbook.methods.common import unit_rows
 
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # strongest first: each fit starts from the one before
 L2_UNTUNED = 1e-2  # where no class has two samples to hold one out

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
+from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
-from sslbook.lesson.compare import Different, kind, same_gradients, same_value, tensors
-from sslbook.streams import Streams
+from sslbook.lesson.differences import Different, kind, same_gradients, same_value, tensors
 
 
 def check_same(mine: Any, reference: Any, *cases: Any, grads: bool = True, bound: float = 1e-9,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslbook.methods.common import check_knob, safe_rsqrt, two_views
+from sslbook.core.numerics import safe_rsqrt
+from sslbook.methods.common import check_knob, two_views
 
 LAMBD = 0.0051  # the official repository's default
 

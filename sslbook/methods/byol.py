@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from sslbook.core.numerics import unit_rows
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob, two_views, unit_rows
+from sslbook.methods.common import check_knob, two_views
 
 
 def cosines(p: Tensor, z: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ import math
 import torch
 from torch import Tensor
 
+from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob, full_precision
+from sslbook.methods.common import check_knob
 
 EPS, RHO = 0.01, 0.3  # of the official code's command for CIFAR-10 and STL-10 (its README)
 FLOOR = 1e-4  # the official code lets no eigenvalue of the predictor fall below it

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sslbook.core.numerics import full_precision, unit_rows
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob, full_precision, unit_rows
+from sslbook.methods.common import check_knob
 
 GAMMA = 3.0  # the official configuration for Cora
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob, full_precision
+from sslbook.methods.common import check_knob
 
 
 def rotations(x: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob, full_precision
+from sslbook.methods.common import check_knob
 
 EPS = 1e-6  # added to the variance of a patch, as in the official code
 

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from sslbook.methods.common import check_knob, two_views, unit_rows
+from sslbook.core.numerics import unit_rows
+from sslbook.methods.common import check_knob, two_views
 
 TEMPERATURE = 0.5  # the paper's choice for CIFAR-10
 

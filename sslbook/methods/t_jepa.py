@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
-from sslbook.methods.common import full_precision
 
 MOMENTUM = 0.996  # of the teacher, at the start (the official launch script)
 

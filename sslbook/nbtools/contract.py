@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+from sslbook.book import toc
+from sslbook.book.notebook import NotebookSource, read
+from sslbook.book.toc import FORMS, Chapter
 from sslbook.errors import UsageError
-from sslbook.nbtools import toc
-from sslbook.nbtools.source import NotebookSource, read
-from sslbook.nbtools.toc import FORMS, Chapter
 
 Finding = tuple[int | None, str]
 Rule = Callable[[NotebookSource], Iterator[Finding]]

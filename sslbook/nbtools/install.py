@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sslbook.nbtools.toc import Chapter
+from sslbook.book.toc import Chapter
 
 # Plain Python, since what `%pip` returns cannot be asked. `--no-deps` keeps pip from touching
 # torch, numpy and ipywidgets, whose exchange would ask for a restart; of what the book needs

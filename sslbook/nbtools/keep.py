@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sslbook import files, paths
+from sslbook import records
+from sslbook.core import files, paths
 from sslbook.errors import UsageError
-from sslbook.judging import ledger, records
+from sslbook.records import ledger
 
 LARGEST = 1_500_000  # bytes of a shipped encoder
 

@@ -8,9 +8,10 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
-from sslbook import files, paths
+from sslbook.book import collapse, symbols, toc
+from sslbook.core import files, paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import collapse, install, symbols, toc
+from sslbook.nbtools import install
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _LANGUAGE = {

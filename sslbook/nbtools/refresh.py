@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sslbook import files, paths
+from sslbook.book import parameters, routes, toc
+from sslbook.book.toc import Chapter
+from sslbook.core import files, paths
 from sslbook.errors import UsageError
-from sslbook.nbtools import presets, routes, toc
 from sslbook.nbtools.normalise import normal_form
-from sslbook.nbtools.toc import Chapter
 
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
@@ -71,10 +71,10 @@ def chapter_table(book: Sequence[Chapter]) -> str:
 
 
 def _seconds(chapter: Chapter) -> str:
-    from sslbook.judging import records
+    from sslbook import records
 
     found = records.shipped(chapter.name)
-    dataset = presets.read(chapter.path).get("smoke", {}).get("dataset", "") if found else ""
+    dataset = parameters.read(chapter.path).get("smoke", {}).get("dataset", "") if found else ""
     seconds = records.typical_seconds(records.alike(found, "smoke", "cpu", dataset))
     return "not measured" if seconds is None else f"{seconds:.0f} s"
 

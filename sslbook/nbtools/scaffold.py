@@ -16,9 +16,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sslbook import files, paths
+from sslbook.book import metadata, toc
+from sslbook.core import files, paths
 from sslbook.errors import UsageError, UserError
-from sslbook.nbtools import install, metadata, toc
+from sslbook.nbtools import install
 from sslbook.nbtools.normalise import normalised
 
 _PAGE = Path(__file__).with_name("chapter.txt")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-def blocks(width: int, depth: int, heads: int) -> nn.TransformerEncoder:
+def row_blocks(width: int, depth: int, heads: int) -> nn.TransformerEncoder:
     """Pre-norm transformer blocks without dropout: (B, T, width) -> the same."""
     layer = nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, "gelu", batch_first=True,
                                        norm_first=True)
@@ -31,7 +31,7 @@ class RowEncoder(nn.Module):
         self.registers = nn.Parameter(torch.empty(registers, width))
         for tokens in (self.weight, self.bias, self.registers):
             nn.init.trunc_normal_(tokens, std=width**-0.5)
-        self.body = blocks(width, depth, heads)
+        self.body = row_blocks(width, depth, heads)
         self.columns, self.width, self.out_dim = len(groups), width, len(groups) * width
 
     def tokens(self, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslbook import paths
+from sslbook.core import paths
 from sslbook.errors import UsageError
 from sslbook.training import cudagraph
 from sslbook.training.optim import OptimizerConfig

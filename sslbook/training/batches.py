@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sslbook.core.streams import Streams
 from sslbook.errors import DataError
-from sslbook.streams import Streams
 from sslbook.training import prefetch
 
 _AHEAD = 16  # steps whose random numbers are drawn, and brought to a GPU, in one go

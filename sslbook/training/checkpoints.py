@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from sslbook import files
+from sslbook.core import files
 from sslbook.errors import UserError
 from sslbook.training.history import History
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from sslbook import files
+from sslbook.core import files
 
 _COLUMNS = 80
 _ROWS = 11  # and the header

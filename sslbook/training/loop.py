@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from sslbook.core.streams import Streams
 from sslbook.errors import UserError
-from sslbook.streams import Streams
 from sslbook.training import precision
 from sslbook.training.checkpoints import Store
 from sslbook.training.fingerprint import fingerprint

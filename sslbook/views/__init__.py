@@ -5,8 +5,8 @@ for evaluation. Everything runs on the device of the images, in float32, and dra
 that is passed in.
 """
 
-from sslbook.views.augment import Augment, prepare
+from sslbook.views.augment import Augment, prepare, preparer
 from sslbook.views.draw import Draw
 from sslbook.views.recipe import Recipe
 
-__all__ = ["Augment", "Draw", "Recipe", "prepare"]
+__all__ = ["Augment", "Draw", "Recipe", "prepare", "preparer"]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sslbook.errors import UsageError
-from sslbook.views import branchless, checks, render
+from sslbook.views import checks, cpu, gpu
 from sslbook.views.draw import Draw
 from sslbook.views.recipe import NUMBERS, Recipe
 
@@ -109,10 +111,10 @@ class Augment:
                 views = [i for i, one in enumerate(self.recipes) if one == recipe]
                 draw = Draw(torch.cat([tables[i] for i in views]).to(images.device))
                 if static:
-                    make = branchless.exact if recipe.hue == "hsv" else branchless.affine
+                    make = gpu.exact if recipe.hue == "hsv" else gpu.affine
                     made = make(images, draw, recipe, mean, std)
                 else:
-                    make = render.exact if recipe.hue == "hsv" else render.affine
+                    make = cpu.exact if recipe.hue == "hsv" else cpu.affine
                     chunk = self.chunk or _chunk(images, recipe.size)
                     made = make(images, draw, recipe, chunk, mean, std)
                 for view, x in zip(views, made.chunk(len(views)), strict=True):
@@ -154,5 +156,10 @@ def prepare(images: Tensor, size: int, mean: Sequence[float], std: Sequence[floa
     if (tall, wide) != (height, width):
         x = interpolate(x, (tall, wide), mode="bilinear", antialias=True, align_corners=False)
     top, left = round((tall - size) / 2), round((wide - size) / 2)
-    shift, scale = render.statistics(mean, std, x.device)
+    shift, scale = cpu.statistics(mean, std, x.device)
     return (x[:, :, top : top + size, left : left + size] - shift) / scale
+
+
+def preparer(train: Any) -> Callable[[Tensor], Tensor]:
+    """`prepare` at the size and with the statistics of a training split (an ImageSet)."""
+    return partial(prepare, size=train.shape[-1], mean=train.mean, std=train.std)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
 from sslbook.masks.patches import RandomPatches, hidden_count
-from sslbook.streams import Streams
 from sslbook.training import Batches
 from sslbook.views import Augment, Recipe
 

@@ -9,11 +9,11 @@ import torch
 from changes import two_views
 from test_barlow_twins import RIGHT, WRONG
 
+from sslbook.book import toc
+from sslbook.book.notebook import blank, read
 from sslbook.errors import UserError
 from sslbook.lesson import exercises
 from sslbook.methods.barlow_twins import barlow_twins_loss as twin
-from sslbook.nbtools import toc
-from sslbook.nbtools.source import blank, read
 
 NAME = "barlow_twins_loss"
 CHAPTER = toc.find("barlow_twins", Path(__file__).resolve().parents[2] / "notebooks")

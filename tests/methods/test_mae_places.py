@@ -12,9 +12,9 @@ from specs import Spec
 from torch import Tensor, nn
 
 from sslbook import nets
+from sslbook.core.streams import Streams
 from sslbook.methods.mae import baseline, mae_loss, normalise_patches, place_tokens
 from sslbook.nets import PatchDecoder, patchify, take, unpatchify
-from sslbook.streams import Streams
 
 
 def official(tokens: Tensor, visible: Tensor, mask_token: Tensor, count: int, *, undone: int = 1):

@@ -9,10 +9,11 @@ from harness import checks
 from specs import Spec
 from torch import nn
 
-from sslbook import heads, nets
+from sslbook import nets
 from sslbook.lesson.checks import compare
 from sslbook.masks.columns import column_masks
 from sslbook.methods.t_jepa import MOMENTUM, context_codes, jepa_loss, predictor_input, residual
+from sslbook.nets import heads
 
 CONTEXT, TARGET = (0.136, 0.368), (0.156, 0.622)  # shares of the official launch script
 

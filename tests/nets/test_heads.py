@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from sslbook.training.capture import Obstacles
 from torch import nn
 
-from sslbook import heads
 from sslbook.methods.byol import byol_loss, ema_update
+from sslbook.nets import heads
 
 
 def test_the_hook_of_heads_is_the_moving_average_with_a_half_cosine() -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from sslbook import nets
+from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
 from sslbook.nets import patchify, sincos_positions, take, unpatchify
-from sslbook.streams import Streams
 
 
 def generator(seed: int = 0) -> torch.Generator:

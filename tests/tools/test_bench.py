@@ -15,8 +15,8 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the bench is run from the checkout and is no part of the package
 
-from sslbook import paths  # noqa: E402
-from sslbook.nbtools import toc  # noqa: E402
+from sslbook.book import toc  # noqa: E402
+from sslbook.core import paths  # noqa: E402
 from tools.bench import captured, growth, rows, step, timing  # noqa: E402
 from tools.bench.__main__ import main  # noqa: E402
 from tools.bench.rows import Row  # noqa: E402

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sslbook import plan, settings
-from sslbook.nbtools import presets, toc
+from sslbook.book import parameters, toc
+from sslbook.headless import plan
+from sslbook.run import presets
 from tools import campaign
 
 NOTEBOOKS = Path(campaign.__file__).parents[1] / "notebooks"
@@ -68,7 +69,7 @@ def test_every_run_names_a_chapter_a_preset_and_parameters_of_the_book():
         path = toc.find(run.chapter, NOTEBOOKS).path
         words = [f"{key}={value}" for key, value in run.given.items()]
         assert plan.parse(words, plan.known_parameters(path)) == run.given
-        settings.resolve(presets.read(path), run.given["PRESET"], run.given)
+        presets.resolve(parameters.read(path), run.given["PRESET"], run.given)
     with pytest.raises(SystemExit, match="no run nothing_such"):
         campaign.read(only=f"{ONE},nothing_such")
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 import sslbook
-from sslbook import datasets, device, paths
+from sslbook import datasets
+from sslbook.core import device, paths
 from sslbook.errors import UserError
 from tools.bench import captured, rows
 from tools.bench.step import half

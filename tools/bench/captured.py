@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sslbook import files, paths
+from sslbook.core import files, paths
 from sslbook.errors import UsageError, UserError
 from sslbook.methods.simclr import nt_xent_loss
 from tools.bench.step import NETS, pretrain

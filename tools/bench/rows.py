@@ -15,7 +15,7 @@ import numpy as np
 from torch.utils.benchmark import Compare, Measurement
 from torch.utils.benchmark.utils.common import TaskSpec
 
-from sslbook import files
+from sslbook.core import files
 from sslbook.errors import UsageError
 
 SCHEMA = 2

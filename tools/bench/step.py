@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 import sslbook
-from sslbook import heads, nets
+from sslbook import nets
 from sslbook.methods.simclr import nt_xent_loss
+from sslbook.nets import heads
 from sslbook.training import History
 from sslbook.views import Augment, Recipe
 from tools.bench.augmentation import images

@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
+from sslbook.book.notebook import BEGIN, BLANK, END, blank
 from sslbook.errors import UsageError
-from sslbook.nbtools.source import BEGIN, BLANK, END, blank
 
 Entry = dict[str, Any]  # a part of a chapter's file
 _FOLDER = Path(__file__).parent

@@ -135,7 +135,7 @@ def _example(image: object) -> list[object]:
     import torch
 
     from sslbook import datasets
-    from sslbook.streams import Streams
+    from sslbook.core.streams import Streams
     from sslbook.views import Augment, Recipe
 
     shapes = datasets.load("shapes", "train", limit=7, size=48)

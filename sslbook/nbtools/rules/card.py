@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sslbook.book.notebook import NotebookSource
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource
 
 _OBJECTIVES = re.compile(r"^.*objectives.*\n+((?:[-*+] .*\n?(?:[ \t]+\S.*\n?)*)+)", re.I | re.M)
 _BULLET = re.compile(r"^[-*+] ", re.M)

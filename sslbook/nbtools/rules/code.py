@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sslbook import paths
-from sslbook.nbtools import syntax
+from sslbook.book import syntax
+from sslbook.book.notebook import NotebookSource
+from sslbook.core import paths
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource
 
 ROOMS = ("datasets", "views", "masks", "nets", "methods", "judging", "lesson")
 GUIDES = ("records", "training")  # for a chapter on speed, and for those on all records

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
+from sslbook.book.notebook import NotebookSource
 from sslbook.errors import UsageError
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.nbtools.normalise import normalised
-from sslbook.nbtools.source import NotebookSource
 
 
 @rule()

@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from sslbook.book import syntax
+from sslbook.book.notebook import BEGIN, BLANK, END, Cell, NotebookSource, blank
 from sslbook.errors import UsageError
-from sslbook.nbtools import syntax
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import BEGIN, BLANK, END, Cell, NotebookSource, blank
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sslbook.book.notebook import NotebookSource
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource
 
 _SHORTEST = 20  # characters: the axes and the result do not fit into fewer
 _CAPTION = "How to read it"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sslbook.book.notebook import NotebookSource, paragraphs, words
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource, paragraphs, words
 
 # Per form: cells, words of prose, cells that show a PNG.
 LIMITS = {

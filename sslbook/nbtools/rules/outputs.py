@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from functools import cache
 
+from sslbook.book.notebook import NotebookSource, joined
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource, joined
 
 CHECKED = "nbval-check-output"
 PLACES = re.compile(

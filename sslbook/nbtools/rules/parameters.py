@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from sslbook.nbtools import syntax
+from sslbook.book import syntax
+from sslbook.book.notebook import Cell, NotebookSource
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import Cell, NotebookSource
-from sslbook.settings import PRESETS, STANDARD
+from sslbook.run.presets import PRESETS, STANDARD
 
 KNOBS = {"long": (2, 5), "short": (2, 5), "study": (2, 5), "guide": (0, 5)}
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sslbook.nbtools import syntax
+from sslbook.book import syntax
+from sslbook.book.notebook import NotebookSource
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource
 
 ORDER = (
     *("card", "install", "picture", "parameters", "setup", "question", "predict", "claims"),

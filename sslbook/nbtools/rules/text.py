@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sslbook.nbtools import symbols
+from sslbook.book import symbols
+from sslbook.book.notebook import NotebookSource, prose
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource, prose
 
 _HEADING = re.compile(r"^(#{1,6})\s+\S", re.M)
 _NUMBER = re.compile(r"(?<![\w.])(\d+(\.\d+)?\s?(%|percent(age points)?\b)|\d+\.\d+ points\b)")

@@ -11,10 +11,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from sslbook.nbtools import syntax
-from sslbook.nbtools.collapse import is_collapsed
+from sslbook.book import syntax
+from sslbook.book.collapse import is_collapsed
+from sslbook.book.notebook import NotebookSource
 from sslbook.nbtools.contract import Finding, rule
-from sslbook.nbtools.source import NotebookSource
 
 SHARED = ("common",)  # modules of sslbook.methods that hold no chapter's idea
 _PACKAGE = "sslbook.methods"

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
+from sslbook.core.streams import Streams
 from sslbook.errors import UserError
-from sslbook.streams import Streams
 from sslbook.training.batches import Batches
 
 Axes = list[int | None]  # of the leaves of a nested value; None: the same for all samples

@@ -1,0 +1,3 @@
+"""The version of the book."""
+
+__version__ = "0.1.0"

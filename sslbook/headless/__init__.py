@@ -1,0 +1,1 @@
+"""Run chapters without a screen: plan, execute, log, several ranks, sweeps."""

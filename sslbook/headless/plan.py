@@ -1,0 +1,215 @@
+"""What a run will do, checked before a kernel starts: chapter, parameters, data, disk, device."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sslbook import records
+from sslbook.book import parameters, toc
+from sslbook.core import device, files, paths
+from sslbook.core.lock import is_locked
+from sslbook.errors import UsageError, UserError
+from sslbook.headless import torchrun
+from sslbook.run.folder import create_folder
+from sslbook.run.presets import (
+    check_finite,
+    check_standard,
+    choose_preset,
+    closest,
+    resolve,
+    type_label,
+    wanted_preset,
+)
+
+_GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
+_KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+_FREE_MB = 200  # of disk: executed notebook, checkpoint and weights of a small net
+
+
+@dataclass
+class Plan:
+    """A run that passed all checks.
+
+    values: the parameters given. folder: where it will lie (None in a dry run). settings: preset
+    and parameters resolved, {} where the notebook's presets are no literal. device: "cpu", "cuda"
+    or "mps". nproc: ranks that execute the notebook together.
+    """
+
+    chapter: toc.Chapter
+    values: dict[str, Any]
+    folder: Path | None
+    settings: dict[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    nproc: int = 1
+
+
+def plan(
+    name: str, assignments: list[str], preset: str = "", resume: str = "", dry: bool = False,
+    nproc: int = 1,
+) -> Plan:
+    """Check everything that can be checked before a kernel starts.
+
+    assignments: "NAME=VALUE" texts. resume: the id of an unfinished run. dry: make no folder and
+    download nothing. nproc: ranks. Raises UsageError (chapter, preset, parameter, type, device),
+    DataError (data set) and UserError (disk); nothing is written before all is well.
+    """
+    chapter = toc.find(name)
+    if not chapter.path.is_file():
+        raise UsageError(f"The notebook of {name!r} is not here.", "Nothing was started.",
+                         "See: sslbook list")
+    if preset:
+        assignments = [*assignments, f"PRESET={preset}"]
+    values = parse(assignments, parameters.known_parameters(chapter.path))
+    check_standard(values)
+    wanted_preset(values.get("PRESET", "auto"))
+    base = paths.runs(values.get("OUT_DIR", "")) / name
+    folder = None
+    if resume:
+        folder, values = _resumed(base, resume, values)
+    torchrun.check(nproc)
+    found = Plan(chapter, values, folder, nproc=nproc)
+    preset = _resolve(found)
+    _check_data(found, dry)
+    _check_disk(base)
+    if found.folder is None and not dry:
+        found.folder = create_folder(base, preset, values.get("SEED", 0))
+        given = {k: v for k, v in values.items() if k != "OUT_DIR"}
+        files.write_json(found.folder / _GIVEN, given)
+    return found
+
+
+def _resolve(found: Plan) -> str:
+    """Fill in device and settings as the notebook's own `start` will; returns the preset."""
+    where = device.choose()
+    found.device = where.type
+    known = parameters.read(found.chapter.path)
+    preset, _ = choose_preset(known, found.values, where)
+    if known:
+        found.settings = vars(resolve(known, preset, found.values))
+    return preset
+
+
+def _check_data(found: Plan, dry: bool) -> None:
+    from sslbook import datasets
+
+    name = found.values.get("DATASET") or found.settings.get("dataset", "")
+    downloaded = ":" not in name and name and not datasets.present(name)
+    if name and not (dry and downloaded):
+        datasets.load(name, "train", limit=1)
+
+
+def _check_disk(base: Path) -> None:
+    place = next(folder for folder in (base, *base.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / 2**20
+    if free < _FREE_MB:
+        raise UserError(
+            f"Only {free:.0f} MB of disk are free where runs lie; {_FREE_MB} are asked for.",
+            "Nothing was started.",
+            "Free some space (sslbook runs prune), or give another folder with OUT_DIR.",
+        )
+
+
+def describe(found: Plan) -> dict[str, Any]:
+    """What a run would do: preset, device, data, steps, and what earlier runs took.
+
+    steps: of the main training; None where the data must be downloaded first. seconds, memory_mb:
+    of a finished run of the same chapter, preset, data set and kind of device, the seconds scaled
+    by the steps; None where there is no record of one.
+    """
+    from sslbook import datasets
+
+    about = found.settings
+    name = about.get("dataset", "")
+    here = bool(name) and datasets.present(name)
+    steps = _steps(about) if here else None
+    told = records.latest_record(found.chapter.name, about.get("preset", ""), found.device, name)
+    before = told.get("trainings", {}).get("pretrain", {}).get("steps") if told else None
+    ratio = steps / before if steps and before else 1.0
+    seconds = records.run_seconds(told) if told else None
+    return {
+        "chapter": found.chapter.name, "preset": about.get("preset", ""), "device": found.device,
+        "seed": about.get("seed", 0), "data": name, "data_is_here": here, "steps": steps,
+        "batch_size": about.get("batch_size"), "seconds": seconds and round(seconds * ratio),
+        "memory_mb": told.get("memory_mb") if told else None,
+    }
+
+
+def _steps(about: dict[str, Any]) -> int | None:
+    """Steps of the main training, as `train` counts them; None where minutes decide."""
+    from sslbook import datasets
+
+    if about.get("minutes") or "epochs" not in about:
+        return about.get("max_steps")
+    data = datasets.load(about["dataset"], "train", limit=about.get("images", 0))
+    whole = isinstance(data, datasets.GraphSet)  # all nodes at once
+    per_epoch = 1 if whole else max(1, len(data) // max(1, about.get("batch_size", 1)))
+    steps = max(1, round(about["epochs"] * per_epoch))
+    return min(steps, about["max_steps"]) if about.get("max_steps") else steps
+
+
+def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The folder of an unfinished run and the parameters it was started with."""
+    folder = base / Path(run_id).name
+    record = records.read(folder / "record.json")
+    if record is None:
+        raise UsageError(f"No run {run_id!r} of {base.name}.", "Nothing was started.",
+                         "See: sslbook runs")
+    if record["status"] == "finished":
+        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
+                         "Start a new one without --resume.")
+    if is_locked(folder):
+        raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
+                         "Wait for it, or start a new run without --resume.")
+    try:
+        given = dict(json.loads((folder / _GIVEN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # begun in JupyterLab, where nothing was given
+        given = {}
+    given |= {"PRESET": record["preset"], "SEED": record["seed"]}
+    for name, value in values.items():
+        if value != given.get(name, value) and value != "auto":
+            raise UsageError(f"The run {run_id} has {name}={given[name]}, not {value}.",
+                             "Nothing was changed.", "Start a new one without --resume.")
+    return folder, {**values, **given}
+
+
+def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """NAME=VALUE texts as typed values. Raises UsageError for unknown names and wrong types."""
+    values = {}
+    for text in assignments:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign:
+            raise UsageError(f"{text!r} is not NAME=VALUE.", "Nothing was started.",
+                             "Example: -p SEED=1")
+        if name not in known:
+            raise UsageError(
+                f"Unknown parameter {name!r}.", "Nothing was started.",
+                f"Known: {', '.join(known)}.{closest(name, known)}",
+            )
+        values[name] = _typed(name, value, known[name])
+    return values
+
+
+def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
+    kind = _KINDS.get(about["inferred_type_name"], str)
+    if kind is str:
+        return text
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of Python's, on odd literals
+            value = ast.literal_eval(text)
+        value = float(value) if kind is float and type(value) is int else value
+    except (ValueError, TypeError, OverflowError, SyntaxError, MemoryError, RecursionError):
+        value = text
+    if type(value) is not kind:
+        raise UsageError(
+            f"{name} takes {type_label(kind)}, not {text!r}.", "Nothing was started.",
+            f"It means: {about['help'] or 'see the parameters cell'} (default {about['default']})",
+        )
+    check_finite(name, value)
+    return value

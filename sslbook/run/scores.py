@@ -1,0 +1,100 @@
+"""The table of a run: every encoder on the same measures, beside the same controls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslbook import judging, records
+from sslbook.core.streams import Streams
+from sslbook.lesson import viz
+from sslbook.lesson.verdicts import show_comparison
+from sslbook.records import controls, published
+from sslbook.views import preparer
+
+
+class Scores:
+    """Rows of measures (accuracies in 0-1, effective ranks), filled by `controls` and `judge`.
+
+    settings: the run's (epochs, batch_size and lr are the supervised control's budget).
+    train, test: the labelled splits. Without labels only label-free measures are taken.
+    """
+
+    def __init__(self, chapter: str, settings: Any, device: torch.device):
+        self.chapter, self.settings, self.device = chapter, settings, device
+        self.streams = Streams(settings.seed, "controls")
+        self.rows: dict[str, dict[str, float]] = {}
+
+    def add(self, row: str, measures: Mapping[str, float]) -> dict[str, float]:
+        """Add a row by hand: measure -> value."""
+        self.rows[row] = {key: float(value) for key, value in measures.items()}
+        return self.rows[row]
+
+    def controls(
+        self, make_encoder: Callable[[], nn.Module], train: Any, test: Any, augment: Any
+    ) -> None:
+        """Add chance, raw pixels, a random and a supervised encoder.
+
+        supervised: the same net, views, epochs and batch size, trained with the labels. All are
+        records keyed by data, net, budget and seed: computed once, then read.
+        """
+        if not _labelled(train, test):
+            print("no labels, so there are no controls to hold the features against")
+            return
+        limit = getattr(self.settings, "max_steps", 0) or math.inf
+        budget = {"epochs": int(min(self.settings.epochs, limit)), "lr": self.settings.lr,
+                  "batch_size": self.settings.batch_size}
+        with self.streams.seeded("shape"):
+            spec = make_encoder().spec
+        parts = {"train": train.sha256, "test": test.sha256, "net": spec,
+                 "views": repr(augment.recipes[0]), "seed": self.settings.seed, **budget}
+        found = controls.cached(parts, lambda: judging.control_scores(
+            make_encoder, self.streams, train, test, prepare=preparer(train), augment=augment,
+            device=self.device, **budget,
+        ))
+        for row, measures in found.items():
+            self.add(row, measures)
+
+    def random_encoder(self, make_encoder: Callable[[], nn.Module], train: Any) -> nn.Module:
+        """The random control itself: untrained, BatchNorm calibrated on the training images."""
+        return judging.random_encoder(make_encoder, self.streams.child("random"), train,
+                                      prepare=preparer(train), device=self.device)
+
+    def judge(self, row: str, encoder: nn.Module, train: Any, test: Any) -> dict[str, float]:
+        """Add an encoder's row: kNN and linear probe on frozen features, and their RankMe."""
+        bank = judging.features(encoder, train, prepare=preparer(train))
+        measures = {"rank": judging.rankme(bank)}
+        if _labelled(train, test):
+            queries = judging.features(encoder, test, prepare=preparer(train))
+            measures |= judging.scores(bank, train.labels, queries, test.labels)
+        else:
+            print(f"{row}: no labels in {train.name}, so kNN and linear probe are left out")
+        return self.add(row, measures)
+
+    def knn(self, encoder: nn.Module, train: Any, test: Any) -> float:
+        """kNN accuracy (k=20) of an encoder, between 0 and 1; nan without labels."""
+        if not _labelled(train, test):
+            return math.nan
+        bank, queries = (judging.features(encoder, part, prepare=preparer(train))
+                         for part in (train, test))
+        return judging.knn(bank, train.labels, queries, test.labels, k=min(20, len(train)))
+
+    def lines(self, measure: str = "knn20") -> dict[str, float]:
+        """Row -> value of one measure, for the control lines of a figure."""
+        return {row: m[measure] for row, m in self.rows.items() if measure in m}
+
+    def show(self, row: str) -> None:
+        """Show the table with `row` set apart, then the reference record and published figures."""
+        viz.scores_table([{"name": name, "ours": name == row, **measures}
+                          for name, measures in self.rows.items()])
+        ours = records.reference(self.chapter)
+        peers = published.matching_figures(ours) if ours else ()
+        show_comparison(self.rows.get(row, {}), ours, row, peers)
+
+
+def _labelled(train: Any, test: Any) -> bool:
+    return train.labels is not None and test.labels is not None
