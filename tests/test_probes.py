@@ -238,39 +238,44 @@ def test_one_sample_per_class_and_unseen_classes() -> None:
 # -- refusals -------------------------------------------------------------------------------------
 
 
+X, Y, TEST_X, TEST_Y = blobs(0, 40, 4, 5)
+
+
 @pytest.mark.parametrize("judge", [judging.knn, judging.linear_probe, judging.scores])
-def test_bad_input_is_named(judge) -> None:
-    x, y, test_x, test_y = blobs(0, 40, 4, 5)
-    with pytest.raises(DataError, match="no labels: labelled measures are left out"):
-        judge(x, None, test_x, test_y)
-    with pytest.raises(DataError, match="test set: no labels"):
-        judge(x, y, test_x, None)
-    with pytest.raises(UsageError, match="5 and 4 columns"):
-        judge(x, y, test_x[:, :4], test_y)
-    with pytest.raises(UsageError, match="40 integers"):
-        judge(x, y[:5], test_x, test_y)
-    with pytest.raises(UsageError, match="float32"):
-        judge(x, y.float(), test_x, test_y)
-    with pytest.raises(UserError, match="NaN"):
-        judge(x * math.nan, y, test_x, test_y)
-    with pytest.raises(UsageError, match="one row"):
-        judge(x, y, test_x[:0], test_y[:0])
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        ((X, None, TEST_X, TEST_Y), DataError, "no labels: labelled measures are left out"),
+        ((X, Y, TEST_X, None), DataError, "test set: no labels"),
+        ((X, Y, TEST_X[:, :4], TEST_Y), UsageError, "5 and 4 columns"),
+        ((X, Y[:5], TEST_X, TEST_Y), UsageError, "40 integers"),
+        ((X, Y.float(), TEST_X, TEST_Y), UsageError, "float32"),
+        ((X * math.nan, Y, TEST_X, TEST_Y), UserError, "NaN"),
+        ((X, Y, TEST_X[:0], TEST_Y[:0]), UsageError, "one row"),
+    ],
+)
+def test_bad_input_is_named(judge, arguments, kind, message) -> None:
+    with pytest.raises(kind, match=message):
+        judge(*arguments)
 
 
-def test_k_larger_than_the_bank_and_one_class_are_refused() -> None:
-    x, y, test_x, test_y = blobs(0, 12, 3, 5)
-    with pytest.raises(UsageError, match="k=20 neighbours were asked for, but the bank has 12"):
-        judging.knn(x, y, test_x, test_y)
-    for k in (0, 13):
-        with pytest.raises(UsageError, match=f"k={k}"):
-            judging.neighbours(test_x, x, k)
-    with pytest.raises(UsageError, match="temperature=0"):
-        judging.knn(x, y, test_x, test_y, k=1, temperature=0)
-    with pytest.raises(UsageError, match="two classes"):
-        judging.linear_probe(x, y * 0, test_x, test_y)
-    for l2 in (0.0, -1.0, math.nan):
-        with pytest.raises(UsageError, match="l2="):
-            judging.linear_probe(x, y, test_x, test_y, l2=l2)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda *data: judging.knn(*data), "k=20 neighbours were asked for, but the bank has 12"),
+        (lambda x, y, *test: judging.neighbours(test[0], x, 0), "k=0"),
+        (lambda x, y, *test: judging.neighbours(test[0], x, 13), "k=13"),
+        (lambda x, y, *test: judging.neighbours(test[0], x[:, :4], 3), "4 and 5 columns"),
+        (lambda *data: judging.knn(*data, k=1, temperature=0), "temperature=0"),
+        (lambda x, y, *test: judging.linear_probe(x, y * 0, *test), "two classes"),
+        (lambda *data: judging.linear_probe(*data, l2=0.0), "l2="),
+        (lambda *data: judging.linear_probe(*data, l2=-1.0), "l2="),
+        (lambda *data: judging.linear_probe(*data, l2=math.nan), "l2="),
+    ],
+)
+def test_wrong_knobs_and_one_class_are_refused(call, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        call(*blobs(0, 12, 3, 5))
 
 
 # -- features and controls ------------------------------------------------------------------------
@@ -369,8 +374,9 @@ def test_random_control_is_set_by_the_seed_and_touches_no_global_generator() -> 
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.equal(one.conv.weight, again.conv.weight)
     assert not torch.equal(one.conv.weight, other.conv.weight)
-    found = judging.random_control(Net, Streams(0, "control"), train, test, prepare=prepare)
-    assert set(found) == {"knn20", "linear"}
+    found = judging.encoder_scores(one, train, test, prepare=prepare)
+    again = judging.control_scores(Net, Streams(0), train, test, prepare=prepare)
+    assert set(found) == set(again["random"]) == {"knn20", "linear"}
 
 
 def test_supervised_control_learns_and_repeats() -> None:

@@ -104,6 +104,7 @@ MEASURE = """
 """
 
 
+@pytest.mark.slow  # two processes of their own, each with torch
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_memory_stays_flat_whatever_the_size_of_the_set(tmp_path):
     size = 200 * 2**20  # far above what a process allocates for its own needs

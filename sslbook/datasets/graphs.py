@@ -10,7 +10,6 @@ import hashlib
 import pickle  # nosec B403 # for Planetoid's published files alone, see _cora
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -63,14 +62,8 @@ class GraphSet(_Samples):
         """The nodes of this split, int64."""
         return torch.from_numpy(rows_of(self.parts.numpy(), self.split))
 
-    @cached_property
-    def sha256(self) -> str:
-        """Hex SHA-256 of the whole graph's arrays and their shapes."""
-        digest = hashlib.sha256()
-        for array in (self.features, self.edges, self.labels, self.parts):
-            digest.update(f"{tuple(array.shape)} {array.dtype};".encode())
-            digest.update(array.contiguous().numpy())
-        return digest.hexdigest()
+    def _arrays(self) -> tuple[Tensor, ...]:
+        return self.features, self.edges, self.labels, self.parts
 
     def take(self, which: int | Tensor) -> Self:
         """The graph of the first `which` nodes, or of an index: edges between them stay."""
@@ -107,9 +100,7 @@ def get(name: str) -> Path:
     folder = find() if name == "cora" else paths.data()
     if folder:
         return folder
-    if lookup.offline():
-        raise lookup.missing("cora", _places(), "Type: sslbook data get cora",
-                             "; download is off (SSLBOOK_OFFLINE is set)")
+    lookup.refuse_offline("cora", _places())
     from torchvision.datasets.utils import download_url
 
     folder = _places()[-1]

@@ -87,9 +87,7 @@ def get(name: str) -> Path:
         except DataError:
             if root != home or lookup.offline():
                 raise
-    if lookup.offline():
-        raise lookup.missing(name, _roots(name), f"Type: sslbook data get {name}",
-                             "; download is off (SSLBOOK_OFFLINE is set)")
+    lookup.refuse_offline(name, _roots(name))
     shutil.rmtree(home / KNOWN[name].folder, ignore_errors=True)
     _download(name, home)
     return home

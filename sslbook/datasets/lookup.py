@@ -47,6 +47,13 @@ def missing(name: str, tried: Iterable[Path], todo: str, note: str = "") -> Data
     return unusable(f"The data set {name} was not found.", todo, f"Looked at: {where}{note}.")
 
 
+def refuse_offline(name: str, tried: Iterable[Path]) -> None:
+    """Raise DataError where `SSLBOOK_OFFLINE` forbids the download of a set that is nowhere."""
+    if offline():
+        raise missing(name, tried, f"Type: sslbook data get {name}",
+                      "; download is off (SSLBOOK_OFFLINE is set)")
+
+
 def one_of(kind: str, key: str, value: str, known: Collection[str]) -> None:
     """Raise UsageError where `value` is not one of the `known` ones."""
     if value not in known:

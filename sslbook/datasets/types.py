@@ -43,13 +43,17 @@ class _Samples:
 
     @cached_property
     def sha256(self) -> str:
-        """Hex SHA-256 of the arrays: images or values, labels, and their shapes (on first use)."""
+        """Hex SHA-256 of the arrays and their shapes (on first use)."""
         digest = hashlib.sha256()
-        for array in (getattr(self, self.inputs), self.labels):
+        for array in self._arrays():
             if array is not None:
                 digest.update(f"{tuple(array.shape)} {array.dtype};".encode())
                 digest.update(array.contiguous().numpy())
         return digest.hexdigest()
+
+    def _arrays(self) -> tuple[Tensor | None, ...]:
+        """What `sha256` is taken of."""
+        return getattr(self, self.inputs), self.labels
 
     def take(self, which: int | Tensor) -> Self:
         """The first `which` samples (an int; no copy), or those of an index or boolean tensor."""

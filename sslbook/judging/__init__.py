@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    "controls": ("chance", "control_scores", "encoder_scores", "random_control", "random_encoder",
-                 "raw_control", "scores", "supervised_control", "supervised_encoder"),
-    "diagnostics": ("alignment", "collapse_level", "diagnose", "rankme", "spectrum", "spread",
-                    "uniformity"),
+    "controls": ("chance", "control_scores", "encoder_scores", "random_encoder", "scores",
+                 "supervised_control", "supervised_encoder"),
+    "diagnostics": ("alignment", "collapse_level", "rankme", "spectrum", "spread", "uniformity"),
     "encoding": ("calibrate_batchnorm", "features"),
     "online": ("OnlineProbe", "embeddings"),
     "probes": ("LinearProbe", "knn", "knn_table", "linear_probe", "neighbours"),

@@ -57,28 +57,17 @@ def chance(train_y: Tensor | None, test_y: Tensor | None) -> float:
     return float((test_y == train_y.mode().values).double().mean())
 
 
-def raw_control(train: Split, test: Split, *, prepare: Prepare | None = None) -> dict[str, float]:
-    """`scores` of the flattened prepared pixels."""
-    return encoder_scores(lambda x: x, train, test, prepare=prepare)
-
-
 def random_encoder(
     make_encoder: MakeEncoder, streams: Streams, train: Split, *,
     prepare: Prepare | None = None, device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """A fresh encoder (stream "init") with BatchNorm calibrated on the training images."""
+    """A fresh encoder (stream "init") with BatchNorm calibrated on the training images.
+
+    Its scores are what the architecture gives before anything is learned.
+    """
     with streams.seeded("init"):
         encoder = make_encoder()
     return calibrate_batchnorm(encoder.to(device), train, prepare=prepare)
-
-
-def random_control(
-    make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
-    prepare: Prepare | None = None, device: str | torch.device = "cpu",
-) -> dict[str, float]:
-    """`scores` of `random_encoder`: what the architecture gives before anything is learned."""
-    encoder = random_encoder(make_encoder, streams, train, prepare=prepare, device=device)
-    return encoder_scores(encoder, train, test, prepare=prepare)
 
 
 def supervised_encoder(
@@ -142,16 +131,17 @@ def control_scores(
 ) -> dict[str, dict[str, float]]:
     """All controls: {"chance", "pixels", "random"}, and "supervised" with `augment` and epochs > 0.
 
-    Each is a dict as of `scores`; chance is the same number for every measure. Raises DataError
+    Each is a dict as of `scores`: of the flattened prepared pixels, of `random_encoder`, of
+    `supervised_encoder`; chance is the same number for every measure. Raises DataError
     without labels. training: batch_size, lr and weight_decay of the supervised one.
     """
-    raw = raw_control(train, test, prepare=prepare)
+    raw = encoder_scores(lambda x: x, train, test, prepare=prepare)
+    untrained = random_encoder(make_encoder, streams.child("random"), train, prepare=prepare,
+                               device=device)
     found = {
         "chance": dict.fromkeys(raw, chance(train.labels, test.labels)),
         "pixels": raw,
-        "random": random_control(
-            make_encoder, streams.child("random"), train, test, prepare=prepare, device=device
-        ),
+        "random": encoder_scores(untrained, train, test, prepare=prepare),
     }
     if augment is not None and epochs > 0:
         found["supervised"] = supervised_control(

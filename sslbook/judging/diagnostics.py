@@ -36,12 +36,9 @@ def rankme(z: Tensor, eps: float = 1e-7) -> float:
     Blind to scale: embeddings that shrink towards zero keep their rank (see `spread`). Compare
     equal N only, with N > D, and runs of one method: a high rank is needed, not enough.
     """
-    return _effective_rank(spectrum(z), eps)
-
-
-def _effective_rank(shares: Tensor, eps: float) -> float:
     if eps < 0:
         raise UsageError(f"rankme got eps={eps}; eps must be 0 or more.")
+    shares = spectrum(z)
     if not bool(shares.any()):
         return 0.0
     return float(torch.special.entr(shares + eps).sum().exp())
@@ -105,15 +102,3 @@ def spread(z: Tensor) -> float:
     The one number here that sees embeddings shrink towards zero; one row alone has 0.
     """
     return float(matrix(z, "embeddings").std(dim=0, correction=0).mean())
-
-
-def diagnose(z1: Tensor, z2: Tensor) -> dict[str, float]:
-    """All of the above for two views z1, z2 (N, D); all but alignment as the mean of both views."""
-    measures = {
-        "rankme": rankme,
-        "uniformity": uniformity,
-        "collapse_level": collapse_level,
-        "std": spread,
-    }
-    found = {name: (measure(z1) + measure(z2)) / 2 for name, measure in measures.items()}
-    return {"alignment": alignment(z1, z2), **found}

@@ -27,7 +27,9 @@ def neighbours(query: Tensor, bank: Tensor, k: int) -> Tensor:
     ordered by place in the bank, lower index first, so the answer is the same everywhere.
     A query that lies in the bank finds itself. Raises UsageError when k is larger than the bank.
     """
-    return _nearest(matrix(query, "queries"), matrix(bank, "bank"), k)[1]
+    query, bank = matrix(query, "queries"), matrix(bank, "bank")
+    same_width(bank, query)
+    return _nearest(query, bank, k)[1]
 
 
 def knn(
@@ -76,7 +78,6 @@ def _vote(votes: Tensor, weight: Tensor, classes: Tensor, test_y: Tensor) -> flo
 
 def _nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Similarities and indices (Q, k) of the nearest rows, ties by index, chunked over queries."""
-    same_width(bank, query)
     if not 1 <= k <= len(bank):
         raise UsageError(
             f"k={k} neighbours were asked for, but the bank has {len(bank)} rows.",

@@ -13,7 +13,7 @@ from torch import nn
 
 from sslbook.errors import UsageError
 from sslbook.nets import heads
-from sslbook.nets.describe import describe, parameter_count, shape_table
+from sslbook.nets.describe import describe, parameter_count
 from sslbook.nets.graph import GraphLayer, GraphNet, graph_net
 from sslbook.nets.mlp import MLP, mlp
 from sslbook.nets.resnet import ResNet, resnet8, resnet18
@@ -32,8 +32,8 @@ from sslbook.nets.vit import (
 
 __all__ = ["GraphLayer", "GraphNet", "MLP", "PatchDecoder", "PatchViT", "ResNet", "RowEncoder",
            "ViT", "build", "describe", "graph_net", "heads", "mlp", "parameter_count", "patchify",
-           "resnet18", "resnet8", "row_blocks", "row_encoder", "shape_table", "sincos_positions",
-           "take", "unpatchify", "vit_patches", "vit_tiny"]
+           "resnet18", "resnet8", "row_blocks", "row_encoder", "sincos_positions", "take",
+           "unpatchify", "vit_patches", "vit_tiny"]
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "resnet8": resnet8,

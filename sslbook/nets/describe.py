@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,31 +15,6 @@ def parameter_count(module: nn.Module) -> int:
 
 
 @torch.no_grad()
-def shape_table(module: nn.Module, *inputs: Tensor) -> list[tuple[str, str, str, int]]:
-    """(name, kind, output shape, parameters) of each direct child that runs in one forward pass.
-
-    Children are called on a copy of the batch in eval mode; nothing is trained or changed.
-    """
-    rows: list[tuple[str, str, str, int]] = []
-
-    def note(name: str) -> Callable:
-        def hook(layer: nn.Module, _args: Any, out: Any) -> None:
-            shape = str(tuple(out.shape)) if isinstance(out, Tensor) else type(out).__name__
-            rows.append((name, type(layer).__name__, shape, parameter_count(layer)))
-
-        return hook
-
-    handles = [child.register_forward_hook(note(n)) for n, child in module.named_children()]
-    training = module.training
-    try:
-        module.eval()(*inputs)
-    finally:
-        module.train(training)
-        for handle in handles:
-            handle.remove()
-    return rows
-
-
 def describe(module: nn.Module, sample: Tensor, kept: str = "encoder") -> str:
     """A table as text: the children of `module`, what they put out and how many parameters.
 
@@ -51,6 +26,25 @@ def describe(module: nn.Module, sample: Tensor, kept: str = "encoder") -> str:
         use = "kept" if name == kept else "thrown away"
         lines.append(f"{name:<14}{'':<20}{parameter_count(part):>12,}  {use}")
         if name == kept:
-            rows = shape_table(part, sample)
-            lines += [f"  {inner:<12}{shape:<20}{count:>12,}" for inner, _, shape, count in rows]
+            lines += _parts(part, sample)
     return "\n".join(lines)
+
+
+def _parts(module: nn.Module, sample: Tensor) -> list[str]:
+    """A line for each child of `module` that runs in one forward pass, in eval mode."""
+    lines: list[str] = []
+
+    def note(name: str, layer: nn.Module, _args: Any, out: Any) -> None:
+        shape = str(tuple(out.shape)) if isinstance(out, Tensor) else type(out).__name__
+        lines.append(f"  {name:<12}{shape:<20}{parameter_count(layer):>12,}")
+
+    handles = [child.register_forward_hook(partial(note, name))
+               for name, child in module.named_children()]
+    training = module.training
+    try:
+        module.eval()(sample)
+    finally:
+        module.train(training)
+        for handle in handles:
+            handle.remove()
+    return lines

@@ -22,13 +22,12 @@ class Augment:
     """Random views of a batch of images, on the images' device, in float32.
 
     recipe: one for all views, or a tuple with one per view (their number wins over `views`).
-    mean, std: per channel, in 0-1; what views are normalised by. chunk: views worked on at a
-    time on the CPU; 0: what fits its cache. It changes only the speed.
+    mean, std: per channel, in 0-1; what views are normalised by.
 
     Drawn for every view of every image by itself: crop, flip, whether colours jitter, their
     factors and the order of the four colour operations, gray, blur and its sigma, solarize.
     Nothing is shared by a batch. The numbers come from one torch.rand on the CPU, before the
-    work is cut into chunks, so chunk size and device have no part in them.
+    work is cut into chunks, so their size and the device have no part in them.
 
     With hue="hsv" a view equals torchvision's operations on float images one after the other,
     each clamped to 0-1. With hue="chroma" brightness, contrast, saturation, chroma rotation and
@@ -44,8 +43,6 @@ class Augment:
         mean: Sequence[float],
         std: Sequence[float],
         views: int = 2,
-        *,
-        chunk: int = 0,
     ):
         if isinstance(recipe, Recipe):
             checks.size(views, "views")
@@ -54,9 +51,6 @@ class Augment:
         if not self.recipes or not all(isinstance(one, Recipe) for one in self.recipes):
             raise UsageError("Expected a Recipe, or one Recipe per view.")
         self.mean, self.std = _statistics(mean, std)
-        if chunk:
-            checks.size(chunk, "chunk")
-        self.chunk = chunk
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Views (B, 3, S, S), normalised, of images (B, 3, H, W), uint8 or float in 0-1.
@@ -115,8 +109,7 @@ class Augment:
                     made = make(images, draw, recipe, mean, std)
                 else:
                     make = cpu.exact if recipe.hue == "hsv" else cpu.affine
-                    chunk = self.chunk or _chunk(images, recipe.size)
-                    made = make(images, draw, recipe, chunk, mean, std)
+                    made = make(images, draw, recipe, _chunk(images, recipe.size), mean, std)
                 for view, x in zip(views, made.chunk(len(views)), strict=True):
                     result[view] = x
         return tuple(result)
