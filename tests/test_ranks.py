@@ -19,6 +19,7 @@ from tiny_book import sslbook, wait_for
 from sslbook import records
 
 HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.slow  # each starts several processes that import torch
 
 
 def free_port():
@@ -112,12 +113,13 @@ class Together(Started):
         return [int(path.read_text()) for path in found if path.exists()]
 
     def process_of(self, what):
-        if what == "runner":
+        kind, _, number = what.partition(" ")
+        if kind == "runner":
             return self.process.pid
-        if what.startswith("kernel"):
-            return self.kernels[int(what[-1])]
-        if what.startswith("rank"):
-            (path,) = self.place.glob(f"sslbook-*/{what[-1]}.pid")
+        if kind == "kernel":
+            return self.kernels[int(number)]
+        if kind == "rank":
+            (path,) = self.place.glob(f"sslbook-*/{number}.pid")
             return int(path.read_text())
         return next(one.pid for one in psutil.process_iter(["cmdline"])
                     if "torch.distributed.run" in (one.info["cmdline"] or ()))
@@ -141,6 +143,15 @@ class Together(Started):
         return self.process.returncode, err, time.monotonic() - began
 
 
+def resumed(run, gate, *options):
+    """What the run says that is continued, to its end."""
+    gate.unlink()
+    again = sslbook("run", "tiny", *options, "--resume", run.folder.name)
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    return out
+
+
 @posix
 def test_a_killed_rank_ends_all_and_the_run_goes_on(book, gate, tmp_path):
     run = Together(tmp_path)
@@ -154,11 +165,7 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on(book, gate, tmp_path):
     first = steps_kept(run)
     assert first >= 10
 
-    gate.unlink()
-    again = sslbook("run", "tiny", "--nproc", "2", "--resume", run.folder.name)
-    out, err = again.communicate(timeout=300)
-    assert again.returncode == 0, err
-    assert f"resumed at step {first} of 100" in out
+    assert f"resumed at step {first} of 100" in resumed(run, gate, "--nproc", "2")
     assert run.status == "finished"
     assert records.read(run.folder / "record.json")["device"]["ranks"] == 2
     assert Started.folders() == [run.folder]
@@ -166,7 +173,6 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on(book, gate, tmp_path):
 
 
 @posix
-@pytest.mark.slow
 @pytest.mark.parametrize(("what", "code", "says"), [
     ("kernel 0", 4, "Rank 0 of 2 died, probably out of memory."),
     ("rank 0", 4, "Rank 0 of 2 died, probably out of memory."),
@@ -186,7 +192,6 @@ def test_whoever_is_killed_all_end(book, gate, tmp_path, what, code, says):
 
 
 @posix
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_training_on_two_ranks_goes_on_with_one(book, gate, tmp_path, number, code):
     run = Together(tmp_path)
@@ -196,8 +201,4 @@ def test_an_interrupted_training_on_two_ranks_goes_on_with_one(book, gate, tmp_p
         "Interrupted.", "The last checkpoint is kept.",
         f"Continue with: sslbook run tiny --resume {run.folder.name} --nproc 2"]
     assert steps_kept(run) > 10
-    gate.unlink()
-    again = sslbook("run", "tiny", "--resume", run.folder.name)
-    out, err = again.communicate(timeout=300)
-    assert again.returncode == 0, err
-    assert "made with ranks 2, goes on with 1" in out
+    assert "made with ranks 2, goes on with 1" in resumed(run, gate)

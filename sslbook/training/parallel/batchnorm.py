@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from types import MethodType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch import distributed as dist
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from sslbook.training.parallel.collectives import Sum
 
 
 @contextlib.contextmanager
@@ -35,20 +35,6 @@ def synced(module: nn.Module) -> Iterator[None]:
             setattr(parent, name, norm.train(getattr(parent, name).training))
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over the ranks; so is its gradient, for every rank's loss depends on it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = x.clone()
-        dist.all_reduce(x)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _Sum.apply(gradient)
-
-
 def _forward(norm: _BatchNorm, x: Tensor) -> Tensor:
     """What `norm` gives for this rank's part x (B, C, ...) of the global batch."""
     if not norm.training and norm.running_mean is not None:
@@ -57,11 +43,11 @@ def _forward(norm: _BatchNorm, x: Tensor) -> Tensor:
     others = [axis for axis in range(x.ndim) if axis != 1]
     shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
     count = x.new_tensor(x.numel() / x.shape[1])
-    total, count = _Sum.apply(torch.cat((x.sum(others), count[None]))).split((x.shape[1], 1))
+    total, count = Sum.apply(torch.cat((x.sum(others), count[None]))).split((x.shape[1], 1))
     mean = total / count
     centred = x - mean.view(shape)
     # From the centred values: the difference of two large squares would lose digits.
-    variance = _Sum.apply(centred.square().sum(others)) / count
+    variance = Sum.apply(centred.square().sum(others)) / count
     if norm.training and norm.track_running_stats:
         _track(norm, mean.detach(), variance.detach() * count / (count - 1))
     y = centred * (variance + norm.eps).rsqrt().view(shape)

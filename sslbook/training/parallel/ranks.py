@@ -23,12 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.utils import _pytree as pytree
 
 from sslbook.errors import UsageError, UserError
 from sslbook.training.acceleration import make_step
 from sslbook.training.batches import Batches
 from sslbook.training.parallel import batchnorm, slices
+from sslbook.training.parallel.collectives import gather, sum_over_ranks
 from sslbook.training.precision import image_layout, to_layout
 from sslbook.training.step import Step
 
@@ -141,8 +141,8 @@ class Ranks:
     def average(self, module: nn.Module) -> None:
         """Average the gradients of a step, and the buffers that are means over a batch."""
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        _sum_over_ranks([gradient.div_(self.world) for gradient in gradients])
-        _sum_over_ranks([module.get_buffer(key).mul_(self.share) for key in self.moving])
+        sum_over_ranks([gradient.div_(self.world) for gradient in gradients])
+        sum_over_ranks([module.get_buffer(key).mul_(self.share) for key in self.moving])
 
     def gather_outputs(self, out: dict[str, Any]) -> dict[str, Any]:
         """What a module returned, for the global batch: embeddings gathered, numbers averaged."""
@@ -150,7 +150,7 @@ class Ranks:
             return out
         tensors = {k: v for k, v in out.items() if isinstance(v, Tensor)}
         numbers = {k: v.double() * self.share for k, v in tensors.items() if not v.ndim}
-        _sum_over_ranks(list(numbers.values()))
+        sum_over_ranks(list(numbers.values()))
         if "z" in tensors:
             numbers |= gather({"z": tensors["z"]}, [0], self.rank, self.world)
         return {**out, **numbers}
@@ -183,50 +183,6 @@ def explained() -> Iterator[None]:
             raise
         raise RankLost("Another rank ended, or did not answer.",
                        "This rank stopped; the last checkpoint is kept.") from error
-
-
-def gather(value: Any, axes: slices.Axes, rank: int, world: int) -> Any:
-    """The tensors of all ranks, put together along their axes; None: this rank's own."""
-    leaves, form = pytree.tree_flatten(value)
-    mine = torch.tensor([0 if axis is None else leaf.shape[axis]
-                         for leaf, axis in zip(leaves, axes, strict=True)])
-    lengths = [torch.empty_like(mine) for _ in range(world)]
-    dist.all_gather(lengths, mine)  # on the host: rows may be chosen by their values
-    lengths = torch.stack(lengths, 1).tolist()
-    leaves = [leaf if axis is None else _Gather.apply(leaf, axis, sizes, rank)
-              for leaf, axis, sizes in zip(leaves, axes, lengths, strict=True)]
-    return pytree.tree_unflatten(leaves, form)
-
-
-class _Gather(torch.autograd.Function):
-    """Concatenation over the ranks. All compute the same with it, so no gradient is exchanged."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, axis: int, sizes: list[int], rank: int) -> Tensor:
-        ctx.place = (axis, sum(sizes[:rank]), sizes[rank], len(sizes))
-        moved = x.detach().movedim(axis, 0)
-        sent = moved.new_zeros((max(sizes), *moved.shape[1:]))  # equal shapes for all ranks
-        sent[: len(moved)] = moved
-        plain = sent.view(torch.uint8) if sent.dtype == torch.bool else sent
-        parts = [torch.empty_like(plain) for _ in sizes]
-        dist.all_gather(parts, plain)
-        parts = [part[:size] for part, size in zip(parts, sizes, strict=True)]
-        return torch.cat(parts).view(x.dtype).movedim(0, axis)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        axis, start, size, world = ctx.place
-        return gradient.narrow(axis, start, size) * world, None, None, None
-
-
-def _sum_over_ranks(tensors: list[Tensor]) -> None:
-    """Add up each tensor over the ranks, in place, in one exchange."""
-    if tensors:
-        flat = torch.cat([one.reshape(-1) for one in tensors])
-        dist.all_reduce(flat)
-        parts = flat.split([one.numel() for one in tensors])
-        for one, part in zip(tensors, parts, strict=True):
-            one.copy_(part.view_as(one))
 
 
 def join(device: torch.device) -> Ranks:

@@ -73,8 +73,8 @@ def explore(
     """(for each call of the loss in a step the axes of its arguments, names of moving buffers).
 
     part: `part(start, stop)` gives these samples of a batch of `count`, which is 2 or more. The
-    module sees up to four of them, whole and in two halves, with dropout and BatchNorm at rest;
-    its buffers are put back. A moving buffer is one outside BatchNorm that a forward changes.
+    copies of the module see up to four of them, whole and in two halves, with dropout and
+    BatchNorm at rest. A moving buffer is one outside BatchNorm that a forward changes.
     Raises UserError where the halves do not make up the whole, or a buffer is not the mean of
     theirs: then the module does something over its batch that parts of it cannot do alone.
     """
