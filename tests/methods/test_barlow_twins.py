@@ -79,7 +79,7 @@ test_spec = checks(Spec(
             ((A, B, 0.005, 1e-5), 3.539396), ((A, B, 0.0), 3.538160),
             ((A[:2, :1], A[:2, 1:2], 1.0), 0)],  # N = 2: every C is +-1
     loops=loops, unchanged_by=[order, swap, column_maps], changed_by=[pairing, sign], descent=0.1,
-    finite=[changes.zero_rows, *map(changes.constant_column, (1.0, 0.1, 1e6))],
+    finite=[changes.zero_rows, *map(changes.constant_column, (0.0, 1.0, 0.1, 1e6))],
     refused=changes.unlike_views(), mutants=WRONG, right=RIGHT,
     cases=[(*two_views(1, 8, 4), 0.1), (*two_views(2, 6, 3), 0.0051)],
 ), Spec(
