@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from nbformat.reader import reads
 
 from sslbook.nbtools import install
 from sslbook.nbtools.normalise import normalised
-from sslbook.nbtools.source import NotebookSource
+from sslbook.nbtools.source import NotebookSource, read
 from sslbook.nbtools.toc import Chapter
 
 PNG = (
@@ -96,6 +97,12 @@ def source(
 ) -> NotebookSource:
     """The notebook as rules read it."""
     return NotebookSource(notebook(form) if notebook_ is None else notebook_, chapter(form), size)
+
+
+@cache
+def source_of(listed: Chapter) -> NotebookSource:
+    """A notebook of the book, read once for all tests: do not change it."""
+    return read(listed.path, listed)
 
 
 def cell(document: dict[str, Any], name: str) -> dict[str, Any]:

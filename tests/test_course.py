@@ -12,12 +12,14 @@ from dataclasses import replace
 
 import nbformat
 import pytest
+from notebook_factory import source_of
 from tiny_book import sslbook
 
 from sslbook import paths
 from sslbook.course import build, editions, notes, vendored
 from sslbook.errors import UsageError
 from sslbook.nbtools import routes, toc
+from sslbook.nbtools.collapse import is_collapsed, opened
 from sslbook.nbtools.contract import rules
 from sslbook.nbtools.source import NotebookSource, read
 
@@ -45,7 +47,7 @@ def outside(lines: list[str]) -> list[str]:
 @named
 def test_a_blank_equals_the_solution_but_for_the_marked_lines(chapter):
     """The drift test: what students get differs from the source inside the marks, nowhere else."""
-    solved, made = read(chapter.path, chapter), edition(chapter, "student")
+    solved, made = source_of(chapter), edition(chapter, "student")
     assert len(made.cells) == len(solved.cells)
     for before, after in zip(solved.cells, made.cells, strict=True):
         if before.index == 0:  # the card says what its badge opens
@@ -57,8 +59,9 @@ def test_a_blank_equals_the_solution_but_for_the_marked_lines(chapter):
             lines = after.source.splitlines()
             turned = [line for line in lines if line.endswith("  # your turn")]
             assert turned
+            assert not is_collapsed(after.raw["metadata"]), "a blank is there to be seen"
             assert [one for one in lines if one not in turned] == outside(
-                before.source.splitlines())
+                opened(before.source).splitlines())
             blanks = re.findall(r"# blank: (.*)", before.source)
             assert [one.strip().removesuffix("  # your turn") for one in turned] == blanks
     assert not any(cell.outputs for cell in made.cells)
@@ -72,7 +75,7 @@ def test_the_drift_test_sees_drift():
 
 @named
 def test_the_instructors_edition_is_the_source_with_notes(chapter):
-    solved, made = read(chapter.path, chapter), edition(chapter, "instructor")
+    solved, made = source_of(chapter), edition(chapter, "instructor")
     rest = [cell for cell in made.cells if "teacher" not in cell.tags]
     assert [cell.raw for cell in rest] == [cell.raw for cell in solved.cells]
     found = [cell for cell in made.cells if "teacher" in cell.tags]
@@ -83,13 +86,13 @@ def test_the_instructors_edition_is_the_source_with_notes(chapter):
 
 @named
 def test_notes_name_sections_that_there_are_and_share_out_all_minutes(chapter):
-    order, common = set(read(chapter.path, chapter).order), set(notes.common(chapter.folder))
+    order, common = set(source_of(chapter).order), set(notes.common(chapter.folder))
     assert set(notes.own(chapter)) <= order
     assert chapter.form == "guide" or order <= common | set(notes.own(chapter))
 
 
 def test_the_common_notes_are_of_sections_that_there_are():
-    known = set().union(*(read(chapter.path, chapter).order for chapter in CHAPTERS))
+    known = set().union(*(source_of(chapter).order for chapter in CHAPTERS))
     assert set(notes.common(CHAPTERS[0].folder)) <= known
 
 
