@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from nbformat.reader import reads
 
-from sslbook.book.notebook import NotebookSource
+from sslbook.book.notebook import NotebookSource, read
 from sslbook.book.toc import Chapter
 from sslbook.nbtools import install
 from sslbook.nbtools.normalise import normalised
@@ -96,6 +97,12 @@ def source(
 ) -> NotebookSource:
     """The notebook as rules read it."""
     return NotebookSource(notebook(form) if notebook_ is None else notebook_, chapter(form), size)
+
+
+@cache
+def source_of(listed: Chapter) -> NotebookSource:
+    """A notebook of the book, read once for all tests: do not change it."""
+    return read(listed.path, listed)
 
 
 def cell(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -635,4 +635,4 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda one: one.name)
 def test_the_books_notebooks_keep_the_contract(chapter):
-    assert [str(problem) for problem in contract.check(chapter.path)] == []
+    assert [str(problem) for problem in contract.problems(factory.source_of(chapter))] == []

@@ -12,9 +12,11 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from notebook_factory import source_of
 from typer.testing import CliRunner
 
 from sslbook.book import routes, toc
+from sslbook.book.collapse import is_collapsed, opened
 from sslbook.book.notebook import NotebookSource, read
 from sslbook.cli import course as cli
 from sslbook.core import paths
@@ -37,24 +39,26 @@ def edition(chapter: toc.Chapter, name: str, ref: str = "") -> NotebookSource:
 @named
 def test_a_blank_equals_the_solution_but_for_the_marked_lines(chapter):
     """The drift test: what students get differs from the source inside the marks, nowhere else."""
-    solved, made = read(chapter.path, chapter), edition(chapter, "student")
+    solved, made = source_of(chapter), edition(chapter, "student")
     for before, after in zip(solved.cells, made.cells, strict=True):
         if before.index == 0:  # the card says what its badge opens
             assert after.source.replace(f"\n\n{editions.SOLVED}", "") == before.source
         elif not before.tagged("exercise:"):
             assert after.source == before.source
         else:
+            assert not is_collapsed(after.raw["metadata"]), "a blank is there to be seen"
             turned = re.findall(r"^ *(.*)  # your turn$", after.source, re.M)
             assert turned == re.findall(r"# blank: (.*)", before.source) != []
             kept = re.sub(r"^.*  # your turn$\n?", "", after.source, flags=re.M)
-            assert kept.splitlines() == _SOLUTION.sub("", before.source).splitlines()
+            outside = _SOLUTION.sub("", opened(before.source))
+            assert kept.splitlines() == outside.splitlines()
     assert not any(cell.outputs for cell in made.cells)
     assert not re.search("(BEGIN|END) SOLUTION|# blank:", json.dumps(made.notebook))
 
 
 @named
 def test_the_instructors_edition_is_the_source_with_notes(chapter):
-    solved, made = read(chapter.path, chapter), edition(chapter, "instructor")
+    solved, made = source_of(chapter), edition(chapter, "instructor")
     rest = [cell for cell in made.cells if "teacher" not in cell.tags]
     assert [cell.raw for cell in rest] == [cell.raw for cell in solved.cells]
     found = [cell for cell in made.cells if "teacher" in cell.tags]
@@ -65,7 +69,7 @@ def test_the_instructors_edition_is_the_source_with_notes(chapter):
 
 @named
 def test_notes_name_sections_that_there_are_and_share_out_all_minutes(chapter):
-    order, common = set(read(chapter.path, chapter).order), set(notes.common(chapter.folder))
+    order, common = set(source_of(chapter).order), set(notes.common(chapter.folder))
     assert set(notes.own(chapter)) <= order
     assert chapter.form == "guide" or order <= common | set(notes.own(chapter))
     if chapter.name in variants.chapters():
@@ -76,7 +80,7 @@ def test_notes_name_sections_that_there_are_and_share_out_all_minutes(chapter):
 
 def test_the_common_notes_are_of_sections_that_there_are_and_fit_a_slides_back():
     common = notes.common(CHAPTERS[0].folder)
-    known = set().union(*(read(chapter.path, chapter).order for chapter in CHAPTERS))
+    known = set().union(*(source_of(chapter).order for chapter in CHAPTERS))
     assert set(common) <= known
     for entry in common.values():
         assert all(len(one) <= 200 for one in [*entry.get("misconceptions", []),

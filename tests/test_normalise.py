@@ -218,6 +218,25 @@ CELLS = st.builds(
 )  # fmt: skip
 
 
+HIDDEN = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+
+
+@pytest.mark.parametrize(("tags", "before", "after"), [
+    (["plumbing"], "x = 1", "# @title Setup\nx = 1"),
+    (["sec:install", "plumbing"], "x = 1", "# @title Install\nx = 1"),
+    (["drawing"], "# @title My own\nx = 1", "# @title My own\nx = 1"),
+    (["exercise:loss"], "x = 1", "# @title Solution\nx = 1"),
+    (["parameters", "plumbing"], "X: int = 1  # a knob", "X: int = 1  # a knob"),
+    ([], "# @title Setup\nx = 1", "x = 1"),
+])
+def test_cells_are_collapsed_as_their_tags_say(tags, before, after):
+    cell = factory.code("a", "", before) | {"metadata": {"tags": tags, **({} if tags else HIDDEN)}}
+    document = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (made,) = cleaned(document)["cells"]
+    assert "".join(made["source"]) == after
+    assert made["metadata"] == ({"tags": tags, **HIDDEN} if tags else {})
+
+
 def test_an_output_that_says_nothing_keeps_no_stream_apart():
     outputs = [{"output_type": "stream", "name": "stdout", "text": "a"},
                {"output_type": "display_data", "metadata": {}, "data": {"text/plain": ""}},
@@ -232,9 +251,10 @@ def test_an_output_that_says_nothing_keeps_no_stream_apart():
 @given(cells=st.lists(CELLS, max_size=4))
 def test_twice_is_once(cells):
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    once = normalised(json.dumps(document))
-    assert normalised(once) == once
+    listed = factory.chapter("guide")
+    once = normalised(json.dumps(document), listed.part, listed)
+    assert normalised(once, listed.part, listed) == once
     after = json.loads(once)
     assert len({one["id"] for one in after["cells"]}) == len(after["cells"])
-    reported = {p.rule for p in contract.problems(NotebookSource(after, factory.chapter("guide")))}
+    reported = {p.rule for p in contract.problems(NotebookSource(after, listed))}
     assert not reported & {"notebook_format", "normal_form"}

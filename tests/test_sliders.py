@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from notebook_factory import source_of
 
 from sslbook.book import syntax, toc
-from sslbook.book.notebook import read
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda chapter: chapter.name)
 def test_a_chapter_has_a_slider_beside_a_strip(chapter):
-    code = read(chapter.path, chapter).code
+    code = source_of(chapter).code
     if not any(cell.pictures for cell in code):
         assert chapter.form == "guide", "a chapter without figures"
         return
