@@ -31,8 +31,7 @@ STRICT_DIAGONAL: bool = False  # an alternative of the exercise"""
 PRESETS = """\
 import sslbook
 from sslbook import train
-from sslbook.lesson import viz
-from sslbook.lesson.exercises import check_same, hint, register, solve
+from sslbook.lesson import check_same, hint, register, solve, viz
 
 PRESETS = {
     "check": dict(dataset="shapes", epochs=1),
@@ -41,10 +40,7 @@ PRESETS = {
     "full": {"dataset": "cifar10", "epochs": 1000},
 }"""
 START = """\
-run = sslbook.start(
-    "NAME", PRESETS, PRESET=PRESET, DATASET=DATASET, EPOCHS=EPOCHS, BATCH_SIZE=BATCH_SIZE,
-    MINUTES=MINUTES, SEED=SEED, OUT_DIR=OUT_DIR, LAMBD=LAMBD, STRICT_DIAGONAL=STRICT_DIAGONAL,
-)"""
+run = sslbook.start("NAME", PRESETS, globals())"""
 LOSS = '''\
 def loss_by_hand(z1, z2, lambd=LAMBD):
     """The loss of two views. z1, z2: (N, D)."""

@@ -33,18 +33,14 @@ TINY = [
     """\
 import os, time
 import sslbook, torch
-from sslbook import heads, nets, train
-from sslbook.records.claims import Rule
+from sslbook import Rule, nets, train
 from sslbook.methods.barlow_twins import barlow_twins_loss
+from sslbook.nets import heads
 
 SMOKE = dict(dataset="shapes", images=64, test_images=16, size=32, epochs=25, batch_size=16,
              lr=1e-3, width=8, picture=4, tau=0.5, crop=(0.4, 1.0))
 PRESETS = {"check": {**SMOKE, "max_steps": 2}, "smoke": SMOKE}
-run = sslbook.start(
-    "tiny", PRESETS, PRESET=PRESET,
-    DATASET=DATASET, EPOCHS=EPOCHS, BATCH_SIZE=BATCH_SIZE, MINUTES=MINUTES, SEED=SEED,
-    OUT_DIR=OUT_DIR, PICTURE=PICTURE, TAU=TAU,
-)
+run = sslbook.start("tiny", PRESETS, globals())
 cfg = run.settings
 run.claim("a", "It trains", source="none", measures="steps", rule=Rule(">=", 1.0),
           presets=("check", "smoke"))

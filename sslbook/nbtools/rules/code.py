@@ -7,10 +7,11 @@ stands in `notebooks/ruff.toml`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
+import sslbook
 from sslbook.book import syntax
 from sslbook.book.notebook import NotebookSource
-from sslbook.core import paths
 from sslbook.nbtools.contract import Finding, rule
 
 ROOMS = ("datasets", "views", "masks", "nets", "methods", "judging", "lesson")
@@ -44,7 +45,7 @@ def figures_by_show(chapter: NotebookSource) -> Iterator[Finding]:
             yield cell.index, f"{syntax.dotted(call.func)}(): use viz.show(fig, ...)"
 
 
-# To be switched on with `@rule()` once the notebooks' imports are those of docs/api.md.
+@rule()
 def public_imports(chapter: NotebookSource) -> Iterator[Finding]:
     """A chapter imports `sslbook` and the public names of its rooms, no module inside of them."""
     allowed = (*ROOMS, *GUIDES) if chapter.chapter.form == "guide" else ROOMS
@@ -56,17 +57,11 @@ def public_imports(chapter: NotebookSource) -> Iterator[Finding]:
 
 
 def _is_public(inner: list[str], allowed: tuple[str, ...]) -> bool:
-    """inner: the parts of a dotted name after `sslbook`."""
+    """Whether a room's `__all__` has it. inner: the parts of a dotted name after `sslbook`."""
     room, *names = inner or [""]
     if room == "methods":  # a module for each method, with its functions
         return len(names) <= 2
     if room in (*ROOMS, *GUIDES):
-        return room in allowed and (not names or len(names) == 1 and not _is_module(*inner))
-    return not names and not _is_module(room)
-
-
-def _is_module(*names: str) -> bool:
-    """True for a module of the package, and for a folder at its root, which is a room."""
-    path = paths.PACKAGE.joinpath(*names)
-    room = len(names) == 1 and (path / "__init__.py").is_file()
-    return room or path.with_suffix(".py").is_file()
+        public = import_module(f"sslbook.{room}").__all__
+        return room in allowed and (not names or names[0] in public and len(names) == 1)
+    return inner in ([], *([name] for name in sslbook.__all__))

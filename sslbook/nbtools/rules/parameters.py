@@ -121,7 +121,7 @@ def _four_presets(node: ast.expr) -> bool:
 
 @rule()
 def start_call(chapter: NotebookSource) -> Iterator[Finding]:
-    """`run = sslbook.start("<chapter>", PRESETS, NAME=NAME, ...)` once, with every parameter."""
+    """`run = sslbook.start("<chapter>", PRESETS, globals())` once; presets have every parameter."""
     calls = [
         (cell, node.value)
         for cell in chapter.code
@@ -136,8 +136,18 @@ def start_call(chapter: NotebookSource) -> Iterator[Finding]:
     first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
     if first != chapter.chapter.name:
         yield cell.index, f"the run starts as {first!r}, the chapter is {chapter.chapter.name!r}"
-    if not any(isinstance(node, ast.Name) and node.id == "PRESETS" for node in ast.walk(call)):
-        yield cell.index, "sslbook.start is not given PRESETS"
-    for name in names(chapter):
-        if syntax.dotted(syntax.keyword(call, name) or ast.Constant(0)) != name:
-            yield cell.index, f"sslbook.start is not given {name}={name}"
+    if [ast.unparse(argument) for argument in call.args[1:]] != ["PRESETS", "globals()"]:
+        yield cell.index, "sslbook.start is not given PRESETS and globals()"
+    settings = {key for one in chapter.code for key in _keys(one.tree)}
+    for name in names(chapter):  # a parameter that no preset names would be taken for a constant
+        if name not in STANDARD and name.lower() not in settings:
+            yield cell.index, f"no preset says what {name} is by default ({name.lower()})"
+
+
+def _keys(tree: ast.AST) -> Iterator[str]:
+    """The names in dict literals and calls of dict."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            yield from (key.value for key in node.keys if isinstance(key, ast.Constant))
+        if isinstance(node, ast.Call) and syntax.dotted(node.func) == "dict":
+            yield from (word.arg for word in node.keywords if word.arg)
