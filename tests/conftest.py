@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,61 @@ def gate(tmp_path, monkeypatch):
     path.write_text("")
     monkeypatch.setenv("TINY_GATE", str(path))
     return path
+
+
+class Ended:
+    """How a command ended: exit code, and what it printed."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+        self.lines = err.strip().splitlines()
+
+
+@pytest.fixture
+def sslbook_(monkeypatch, capsys):
+    """The command line in this process, by its entry point: call it with the arguments."""
+
+    from sslbook import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sslbook", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of twelve images in two classes."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (40, 36, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    """The weights of a run of seed 3 that nobody disturbed, computed in this process."""
+    import stopped
+    import tiny_book
+
+    def compute(tmp_path):
+        monkeypatch.setenv("SSLBOOK_HOME", str(tmp_path / "undisturbed"))
+        return stopped.weights(tiny_book.here(SEED=3)["run"].folder)
+
+    return compute
 
 
 class Tally:

@@ -19,8 +19,7 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from test_claims import record
-from test_datasets import encoded
+from samples import encoded, record
 
 from sslbook import datasets, nets, records
 from sslbook.datasets import packs, tables

@@ -142,9 +142,9 @@ def call(line: list[str], *, env: dict[str, str], cwd: Path = ROOT) -> bool:
 
 
 def lint(options: argparse.Namespace) -> bool:
-    """ruff over package, tests, scripts and notebooks; bandit over all that is not a test"""
+    """ruff over package, tests, tools and notebooks; bandit over all that is not a test"""
     ruff = [PYTHON, "-m", "ruff", "check", "--no-cache", "."]
-    bandit = [PYTHON, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", "sslbook", "scripts",
+    bandit = [PYTHON, "-m", "bandit", "-q", "-c", "pyproject.toml", "-r", "sslbook",
               "tools"]  # fmt: skip
     return all([call(line, env=environment()) for line in (ruff, bandit)])
 

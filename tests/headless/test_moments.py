@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import tiny_book
 from safetensors.torch import load_file
-from test_cli import sslbook_  # noqa: F401 (a fixture)
 from tiny_book import alive, sslbook, wait_for
 
 from sslbook import records
@@ -108,7 +107,7 @@ def undisturbed(tmp_path_factory):
 @posix
 @pytest.mark.parametrize("victim", ["kernel", "runner"])
 def test_killed_at_every_moment_a_run_still_ends_the_same(
-    book, undisturbed, gate, tally, victim, sslbook_  # noqa: F811
+    book, undisturbed, gate, tally, victim, sslbook_
 ):
     arguments = ("-p", "SEED=3", "--preset", "smoke")
     for name, reached in MOMENTS.items():

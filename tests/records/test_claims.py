@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import pytest
+from samples import claim, record
 
 from sslbook import records
 from sslbook.errors import UsageError
@@ -17,10 +17,6 @@ from sslbook.records.claims import Claim, Rule, Verdict, decide, interval
 NEAR = [0.04, 0.05, 0.06]
 HALF = 0.0248414
 NAN = math.nan
-
-
-def claim(op=">=", bound=0.0, seeds=True, **more):
-    return Claim("a", "text", "paper", "a difference", Rule(op, bound, seeds), **more)
 
 
 def word(values, preconditions=None, **rule):
@@ -135,28 +131,6 @@ def test_a_claim_survives_its_record():
 
 
 # -- pooling ---------------------------------------------------------------------------------
-
-
-def record(seed=0, value=0.05, **changes):
-    """A finished record with one claim, as `Run.record` writes it."""
-    made = {
-        "schema": records.SCHEMA, "chapter": "one", "status": "finished", "preset": "lesson",
-        "seed": seed, "started": f"2026-01-0{seed % 8 + 1}T00:00:00+00:00", "tried": 1,
-        "parameters": {"epochs": 3, "lambd": 0.01, "seed": seed},
-        "code": {"version": "0.1", "digest": "abc", "commit": "1"},
-        "data": {"train": {"name": "cifar10", "count": 10, "sha256": "d1"}},
-        "device": {"kind": "cpu", "name": "x"}, "seconds": {"wall": 1.0}, "scores": {},
-        "claims": {"a": {"claim": claim().as_dict(), "value": value, "precondition": None}},
-        "trained_with": "notebook",
-    }
-    made = copy.deepcopy(made)
-    for path, new in changes.items():
-        *parents, last = path.split("__")
-        place = made
-        for parent in parents:
-            place = place[parent]
-        place[last] = new
-    return made
 
 
 def verdict(pool):

@@ -9,7 +9,7 @@ import nbformat
 import psutil
 import pytest
 import tiny_book
-from test_faults import steps_kept, weights, whole  # noqa: F401 (a fixture)
+from stopped import steps_kept, weights
 from tiny_book import alive, wait_for
 
 from sslbook import records
@@ -105,7 +105,7 @@ def resumed(sweep, kernel, steps):
      *(pytest.param("runner", n, marks=pytest.mark.slow) for n in (20, 60))],
 )
 def test_a_killed_worker_or_runner_costs_nothing(
-    book, gate, whole, tally, tmp_path, victim, steps  # noqa: F811
+    book, gate, whole, tally, tmp_path, victim, steps
 ):
     """The run goes on from its checkpoint on another worker, to the same weights."""
     sweep = Sweep(steps)
@@ -130,7 +130,7 @@ def test_a_killed_worker_or_runner_costs_nothing(
     [(signal.SIGINT, True), pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow)],
 )
 def test_a_stopped_sweep_ends_all_and_goes_on(
-    book, gate, whole, tmp_path, number, group  # noqa: F811
+    book, gate, whole, tmp_path, number, group
 ):
     """Ctrl-C as a terminal sends it, or a batch system's SIGTERM; then the same command."""
     sweep = Sweep(10)
@@ -155,7 +155,7 @@ def test_a_stopped_sweep_ends_all_and_goes_on(
 @posix
 @pytest.mark.slow
 def test_a_killed_sweep_leaves_no_process_and_goes_on(
-    book, gate, whole, tmp_path  # noqa: F811
+    book, gate, whole, tmp_path
 ):
     sweep = Sweep(10)
     os.kill(sweep.process.pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from sslbook.book import toc
 from sslbook.errors import UsageError, UserError
 from sslbook.nbtools import contract, scaffold
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 UNRUN = {"execution_order", "outputs_stored", "checked_outputs"}  # what only outputs can keep
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_claims import record
+from samples import record
 
 from sslbook import records
 from sslbook.core import paths

@@ -5,7 +5,6 @@ Each test sees the message, the exit code and what is left on disk; no process i
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -13,18 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tiny_book
-import torch
 from PIL import Image
-from test_cli import sslbook_  # noqa: F401 (a fixture)
+from stopped import Started, posix, steps_kept, weights
 from tiny_book import alive, sslbook, wait_for
 
 from sslbook import records
 from sslbook.core import paths
-from sslbook.run import folder
+from sslbook.run.folder import create_folder
 from sslbook.training.checkpoints import read_checkpoint
-
-posix = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX systems")
-
 
 # -- data ------------------------------------------------------------------------------------
 
@@ -66,7 +61,7 @@ def _no_image(folder):
     [(_empty, "images"), (_no_pictures, "images"), (_one_class, "one class only: cat"),
      (_broken, "dog/3.png"), (_no_image, "dog/3.png")],
 )
-def test_bad_folders_are_named(book, sslbook_, tmp_path, make, says):  # noqa: F811
+def test_bad_folders_are_named(book, sslbook_, tmp_path, make, says):
     make(tmp_path / "photos")
     found = sslbook_("run", "tiny", "-p", f"DATASET=folder:{tmp_path / 'photos'}")
     assert found.code == 3
@@ -84,7 +79,7 @@ def test_a_broken_image_is_skipped_only_on_request(book, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("keep", [0, 50, 0.5, -1])
-def test_a_truncated_pack_is_named(book, sslbook_, tmp_path, keep):  # noqa: F811
+def test_a_truncated_pack_is_named(book, sslbook_, tmp_path, keep):
     pack = tmp_path / "photos.npz"
     assert sslbook_("data", "pack", pictures(tmp_path / "photos"), pack).code == 0
     content = pack.read_bytes()
@@ -99,7 +94,7 @@ def test_a_truncated_pack_is_named(book, sslbook_, tmp_path, keep):  # noqa: F81
 # -- folders that cannot be written -------------------------------------------------------------
 
 
-def test_an_output_folder_that_cannot_be(book, sslbook_, tmp_path):  # noqa: F811
+def test_an_output_folder_that_cannot_be(book, sslbook_, tmp_path):
     (tmp_path / "file").write_text("mine")
     found = sslbook_("run", "tiny", "-p", f"OUT_DIR={tmp_path / 'file' / 'below'}")
     assert found.code == 4
@@ -108,7 +103,7 @@ def test_an_output_folder_that_cannot_be(book, sslbook_, tmp_path):  # noqa: F81
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_read_only_output_folder(book, sslbook_, monkeypatch):  # noqa: F811
+def test_a_read_only_output_folder(book, sslbook_, monkeypatch):
     import tempfile
 
     def refuse(*arguments, **named):
@@ -124,82 +119,9 @@ def test_a_read_only_output_folder(book, sslbook_, monkeypatch):  # noqa: F811
 # -- runs that are stopped -----------------------------------------------------------------------
 
 
-class Started:
-    """A run in a process of its own that is in the middle of its training."""
-
-    def __init__(self, *arguments, place="", **options):
-        before = set(self.folders())
-        self.process = sslbook("run", "tiny", *arguments, **options)
-        resumed = "--resume" in arguments
-        if resumed:
-            self.folder = paths.runs() / "tiny" / arguments[arguments.index("--resume") + 1]
-            old = (self.folder / "pid").read_text()
-            self._until(lambda: (self.folder / "pid").read_text() not in ("", old), "the kernel")
-        else:
-            self._until(lambda: set(self.folders()) - before, "the run's folder")
-            (self.folder,) = set(self.folders()) - before
-        kept = self.checkpoint.stat().st_mtime_ns if resumed else 0
-        self._until(lambda: self.checkpoint.exists() and self.checkpoint.stat().st_mtime_ns > kept,
-                    "a checkpoint")
-        self.kernel = int((self.folder / "pid").read_text())
-
-    def _until(self, found, what):
-        wait_for(lambda: found() or self.process.poll() is not None, what)
-        if self.process.poll() is not None:
-            raise AssertionError(f"{what} did not come:\n" + "\n".join(self.process.communicate()))
-
-    @staticmethod
-    def folder():
-        return sorted((paths.runs() / "tiny").glob("*"))
-
-    @property
-    def checkpoint(self):
-        return self.folder / "train" / "pretrain" / "checkpoint.pt"
-
-    @property
-    def status(self):
-        return records.read(self.folder / "record.json")["status"]
-
-    def end(self):
-        """Wait for the end: (exit code, what was printed as an error)."""
-        _, err = self.process.communicate(timeout=60)
-        wait_for(lambda: not alive(self.kernel), "the end of the kernel", 15)
-        return self.process.returncode, err
-
-    def stop(self, number, which="process"):
-        os.kill(self.process.pid if which == "process" else self.kernel, number)
-        return self.end()
-
-
-def steps_kept(run):
-    """The step of a run's checkpoint, which is whole, as everything beside it."""
-    state = read_checkpoint(run.checkpoint)
-    assert all(torch.isfinite(v).all() for v in state["parts"]["module"].values())
-    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    assert all(row["training"] == "pretrain" for row in rows)
-    assert json.loads((run.folder / "tiny.ipynb").read_text())["nbformat"] == 4
-    return state["values"]["step"]
-
-
-def weights(folder):
-    return (folder / "train" / "pretrain" / "model.safetensors").read_bytes()
-
-
-@pytest.fixture
-def whole(monkeypatch):
-    """The weights of a run of seed 3 that nobody disturbed, computed in this process."""
-
-    def compute(tmp_path):
-        monkeypatch.setenv("SSLBOOK_HOME", str(tmp_path / "undisturbed"))
-        return weights(tiny_book.here(SEED=3)["run"].folder)
-
-    return compute
-
-
 @posix
 def test_interrupted_and_killed_a_run_goes_on_to_the_same_end(
-    book, gate, whole, tmp_path, sslbook_  # noqa: F811
+    book, gate, whole, tmp_path, sslbook_
 ):
     """Ctrl-C, then the kernel is killed, then the runner; at last it finishes undisturbed."""
     run = Started("-p", "SEED=3", "--preset", "smoke")
@@ -306,6 +228,6 @@ def test_two_runs_at_once_have_two_folders(book, whole, tmp_path):
 
 def test_runs_begun_in_the_same_second_have_their_own_folders(book):
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: folder.create_folder(paths.runs(), "smoke", 3), range(64)))
+        made = list(pool.map(lambda _: create_folder(paths.runs(), "smoke", 3), range(64)))
     assert len(set(made)) == 64
     assert all(folder.is_dir() for folder in made)

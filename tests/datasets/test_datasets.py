@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from samples import encoded
 
 from sslbook import datasets
 from sslbook.core import files, paths
@@ -640,22 +641,6 @@ def write_npz(path: Path, **columns: object) -> Path:
     with open(path, "wb") as file:
         np.savez(file, **columns)
     return path
-
-
-def encoded(n: int, ending: str = "png") -> dict[str, np.ndarray]:
-    """The columns of a small pack."""
-    parts = []
-    for i in range(n):
-        buffer = io.BytesIO()
-        picture(i, (16, 16)).save(buffer, ending)
-        parts.append(buffer.getvalue())
-    return {
-        "data": np.frombuffer(b"".join(parts), np.uint8),
-        "offsets": np.cumsum([0, *map(len, parts)], dtype=np.int64),
-        "labels": np.arange(n, dtype=np.uint8) % 3,
-        "split": (np.arange(n) % 4 == 0).astype(np.uint8),
-        "classes": np.array(["a", "b", "c"]),
-    }
 
 
 @pytest.mark.parametrize("size", [0, 24])

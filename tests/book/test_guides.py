@@ -12,7 +12,7 @@ import typer
 from sslbook import cli
 from sslbook.nbtools import install
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/troubleshooting.md", "docs/headless.md")
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
 MESSAGES = re.findall(r"^> (.+)$", TEXTS["docs/troubleshooting.md"], re.M)
@@ -21,7 +21,7 @@ MESSAGES = re.findall(r"^> (.+)$", TEXTS["docs/troubleshooting.md"], re.M)
 @pytest.fixture(scope="module")
 def said():
     """All texts in the code, those of an f-string in pieces."""
-    files = [*(ROOT / "sslbook").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    files = [*(ROOT / "sslbook").rglob("*.py"), *(ROOT / "tools").glob("*.py")]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     return [node.value for tree in [*trees, ast.parse(install._CELL.format(repository="", ref=""))]
             for node in ast.walk(tree)
@@ -57,8 +57,8 @@ def test_commands_of_a_page_exist(page):
         if first in {one.split()[0] for one in known}:
             line = f"{first} {rest[0]}" if first in groups and rest else first
             assert line in known, line
-    for name in re.findall(r"scripts/(\w+\.py)", TEXTS[page]):
-        assert (ROOT / "scripts" / name).is_file(), name
+    for name in re.findall(r"tools/(\w+\.py)", TEXTS[page]):
+        assert (ROOT / "tools" / name).is_file(), name
     targets = set(re.findall(r"`make ([a-z-]+)", TEXTS[page]))
     assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 

@@ -10,7 +10,7 @@ from itertools import permutations
 import nbformat
 import pytest
 import torch
-from test_claims import record
+from samples import record
 
 from sslbook import records
 from sslbook.book import notebook

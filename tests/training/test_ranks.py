@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from test_faults import Started, posix, steps_kept
+from stopped import Started, posix, steps_kept
 from tiny_book import sslbook, wait_for
 
 from sslbook import records

@@ -10,8 +10,7 @@ from html.parser import HTMLParser
 
 import nbformat.v4 as new
 import pytest
-from test_claims import claim, record
-from test_cli import sslbook_  # noqa: F401 (a fixture)
+from samples import claim, record
 
 from sslbook import records
 from sslbook.core import paths
@@ -101,7 +100,7 @@ def test_a_notebook_becomes_a_page_that_asks_nobody():
 
 @pytest.mark.slow
 def test_the_page_is_the_scoreboard_with_the_runs_of_this_machine(
-        sslbook_, tmp_path, monkeypatch, evil):  # noqa: F811
+        sslbook_, tmp_path, monkeypatch, evil):
     monkeypatch.setenv("SSLBOOK_HOME", str(tmp_path / "home"))
     put(paths.runs() / "one" / "id", evil)
     found = sslbook_("report", "--html", tmp_path / "page.html")
@@ -113,7 +112,7 @@ def test_the_page_is_the_scoreboard_with_the_runs_of_this_machine(
     assert [one.name for one in paths.runs().iterdir()] == ["one"]  # the page's own run is gone
 
 
-def test_a_page_that_cannot_be_made_says_so(sslbook_, tmp_path, monkeypatch):  # noqa: F811
+def test_a_page_that_cannot_be_made_says_so(sslbook_, tmp_path, monkeypatch):
     found = sslbook_("report", "dcl", "--html", tmp_path / "page.html")
     assert (found.code, found.lines[0]) == (2, "A page holds all chapters.")
     monkeypatch.setattr(page, "executed", lambda: new.new_notebook())
@@ -182,7 +181,7 @@ def test_no_cell_is_a_formula(tmp_path, text):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such folder names")
-def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_, tmp_path):  # noqa: F811
+def test_the_command_writes_what_is_asked_and_names_what_it_skips(book, sslbook_, tmp_path):
     put(book / "data" / "records" / "one", FOUND[0], "lesson-cpu-s0.json")
     put(book / "data" / "records" / "two", "{", "smoke-cpu-s0.json")
     put(book / "data" / "records" / "two", {"net": {}}, "encoder.json")

@@ -24,9 +24,8 @@ import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import record
 from scipy import stats
-from test_claims import record
-from test_cli import photos, sslbook_  # noqa: F401 (fixtures)
 
 from sslbook import records
 from sslbook.core import paths
@@ -247,7 +246,7 @@ def test_a_run_whose_parameters_are_lost_does_not_count(tiny, damage):
     assert BEFORE not in statuses(tiny)
 
 
-def test_changed_images_make_a_new_run(book, photos):  # noqa: F811
+def test_changed_images_make_a_new_run(book, photos):
     from PIL import Image
 
     from sslbook import datasets
@@ -470,7 +469,7 @@ def test_without_dask_the_extra_is_named(monkeypatch):
         pass
 
 
-def test_a_scheduler_that_is_not_there(book, sslbook_, monkeypatch):  # noqa: F811
+def test_a_scheduler_that_is_not_there(book, sslbook_, monkeypatch):
     import socket
 
     with socket.socket() as free:
@@ -663,13 +662,13 @@ def test_every_failure_is_told_with_its_code(tiny):
          "The scheduler tcp://10.1.2.3:8786 is neither on this machine nor encrypted."),
     ],
 )
-def test_refusals(book, sslbook_, arguments, first):  # noqa: F811
+def test_refusals(book, sslbook_, arguments, first):
     found = sslbook_("sweep", "tiny", *arguments)
     assert (found.code, len(found.lines), found.lines[0]) == (2, 3, first)
     assert not paths.home().exists()
 
 
-def test_a_dry_run_prints_the_grid_and_starts_nothing(tiny, sslbook_):  # noqa: F811
+def test_a_dry_run_prints_the_grid_and_starts_nothing(tiny, sslbook_):
     done = leave(tiny, tiny.points()[0])
     begun = leave(tiny, tiny.points()[3], status="interrupted")
     found = sslbook_("sweep", "tiny", "-p", "TAU=0.1,0.5", "-p", "EPOCHS=3", "--seeds", "0-1",
@@ -686,7 +685,7 @@ def test_a_dry_run_prints_the_grid_and_starts_nothing(tiny, sslbook_):  # noqa: 
 
 def test_the_slurm_recipe_renders(book, monkeypatch):
     pytest.importorskip("dask_jobqueue")
-    path = Path(__file__).resolve().parent.parent / "docs" / "slurm.py"
+    path = Path(__file__).resolve().parents[2] / "docs" / "slurm.py"
     spec = importlib.util.spec_from_file_location("slurm_recipe", path)
     recipe = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(recipe)

@@ -11,7 +11,7 @@ import tiny_book
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_claims import record
+from samples import record
 
 import sslbook
 from sslbook import datasets, nets, records

@@ -12,8 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import tiny_book
-from test_claims import record
-from test_cli import sslbook_  # noqa: F401 (a fixture)
+from samples import record
 
 from sslbook import records
 from sslbook.book import parameters, toc
@@ -50,7 +49,7 @@ def test_what_is_no_literal_is_not_evaluated(book):
     assert parameters.read(path) == {"smoke": {"a": 1}}
 
 
-def test_a_dry_run_starts_nothing(book, sslbook_):  # noqa: F811
+def test_a_dry_run_starts_nothing(book, sslbook_):
     arguments = ("run", "tiny", "--preset", "smoke", "-p", "SEED=3", "--dry-run")
     found = sslbook_(*arguments)
     assert found.code == 0, found.err
@@ -63,7 +62,7 @@ def test_a_dry_run_starts_nothing(book, sslbook_):  # noqa: F811
     assert not paths.runs().exists()
 
 
-def test_a_dry_run_tells_what_an_earlier_run_took(book, sslbook_):  # noqa: F811
+def test_a_dry_run_tells_what_an_earlier_run_took(book, sslbook_):
     trained = tiny_book.here(PRESET="smoke")["run"].record("finished")
     assert trained["memory_mb"] is None or trained["memory_mb"] > 50
     arguments = ("run", "tiny", "--preset", "smoke", "-p", "EPOCHS=50", "--dry-run", "--json")
@@ -79,8 +78,8 @@ def test_a_dry_run_tells_what_an_earlier_run_took(book, sslbook_):  # noqa: F811
     [(["-p", "SEED=x"], 2, "SEED takes"), (["-p", "DATASET=folder:no"], 3, "folder:no"),
      (["--preset", "full"], 2, "no preset 'full'"), (["--timeout", "-1"], 2, "timeout")],
 )
-def test_a_dry_run_refuses_what_a_run_refuses(  # noqa: F811
-    book, sslbook_, arguments, code, says  # noqa: F811
+def test_a_dry_run_refuses_what_a_run_refuses(
+    book, sslbook_, arguments, code, says
 ):
     found = sslbook_("run", "tiny", *arguments, "--dry-run")
     assert found.code == code
@@ -88,7 +87,7 @@ def test_a_dry_run_refuses_what_a_run_refuses(  # noqa: F811
     assert not paths.runs().exists()
 
 
-def test_a_download_is_announced_but_not_made(book, sslbook_, monkeypatch):  # noqa: F811
+def test_a_download_is_announced_but_not_made(book, sslbook_, monkeypatch):
     monkeypatch.setenv("SSLBOOK_OFFLINE", "1")
     found = sslbook_("run", "tiny", "--preset", "smoke", "-p", "DATASET=cifar10", "--dry-run")
     assert found.code == 0, found.err
@@ -115,8 +114,8 @@ def test_a_disk_that_is_nearly_full_is_refused_first(book, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
-def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(  # noqa: F811
-    book, sslbook_, tmp_path, monkeypatch  # noqa: F811
+def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(
+    book, sslbook_, tmp_path, monkeypatch
 ):
     gate = tmp_path / "gate"
     gate.write_text("")
@@ -205,7 +204,7 @@ def test_how_runs_stand(shelved):
                      "one/3": "finished", "one/4": "finished", "two/1": "finished"}
 
 
-def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):  # noqa: F811
+def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):
     assert [folder.name for folder in runs.to_prune(1, "one")] == ["2", "3"]
     found = sslbook_("runs", "prune", "--keep", "1", "--yes")
     assert found.code == 0, found.err

@@ -18,7 +18,7 @@ from browser import DESKTOP, PHONE, Page, opened
 from sslbook.book import routes, toc
 from sslbook.book.toc import Chapter
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = toc.chapters(ROOT / "notebooks")
 IMAGE = re.compile(r"<img\b[^>]*>")
 

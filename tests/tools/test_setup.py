@@ -19,7 +19,7 @@ import yaml
 
 import sslbook
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA = (ROOT / "environment.yml").read_text(encoding="utf-8")
 TARGETS = {"run", "test", "test-all", "lab", "site", "lint", "check-exemplar"}
@@ -228,7 +228,7 @@ def test_bandit_finds_what_is_risky_and_is_told_why_not():
     code = "import pickle\npickle.loads(b'')\n"
     found = subprocess.run(line, cwd=ROOT, input=code, capture_output=True, text=True, timeout=120)
     assert (found.returncode, "B301" in found.stdout) == (1, True)
-    for folder in ("sslbook", "scripts", "tools"):
+    for folder in ("sslbook", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             for text in path.read_text(encoding="utf-8").splitlines():
                 if "# nosec" in text:
@@ -237,7 +237,7 @@ def test_bandit_finds_what_is_risky_and_is_told_why_not():
 
 @pytest.mark.parametrize("name", ["make", "checks"])
 def test_scripts_import_only_the_standard_library_at_the_top(name):
-    tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "tools" / f"{name}.py").read_text(encoding="utf-8"))
     for node in tree.body if name == "checks" else ast.walk(tree):
         assert imported(node) <= set(sys.stdlib_module_names)
 

@@ -11,7 +11,7 @@ from notebook_factory import source_of
 
 from sslbook.book import syntax, toc
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda chapter: chapter.name)
@@ -28,7 +28,7 @@ def test_a_chapter_has_a_slider_beside_a_strip(chapter):
 
 @pytest.mark.parametrize(("preset", "tried"), [("check", "1"), ("smoke", "0")])
 def test_the_step_check_tries_the_sliders(preset, tried, monkeypatch):
-    spec = importlib.util.spec_from_file_location("checks", ROOT / "scripts" / "checks.py")
+    spec = importlib.util.spec_from_file_location("checks", ROOT / "tools" / "checks.py")
     checks = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "checks", checks)
     spec.loader.exec_module(checks)

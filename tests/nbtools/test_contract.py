@@ -19,7 +19,7 @@ from sslbook.errors import UsageError
 from sslbook.nbtools import contract
 from sslbook.nbtools.rules.code import public_imports
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Mutation = Callable[[dict[str, Any]], Any]
 WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "Slider()"}
 FORMS = ("long", "short", "study", "guide")

@@ -10,8 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 import tiny_book
-from PIL import Image
-from test_claims import record
+from samples import record
 from typer.testing import CliRunner
 
 import sslbook
@@ -19,43 +18,6 @@ from sslbook import cli, datasets, records
 from sslbook.book import toc
 from sslbook.core import paths
 from sslbook.errors import DataError, OutOfTime, UsageError, UserError
-
-
-class Ended:
-    """How a command ended: exit code, and what it printed."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-        self.lines = err.strip().splitlines()
-
-
-@pytest.fixture
-def sslbook_(monkeypatch, capsys):
-    """The command line in this process, by its entry point: call it with the arguments."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["sslbook", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        return Ended(code, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
-def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 255, (40, 36, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-    return tmp_path / "photos"
-
 
 # -- refusals --------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import tiny_book
-from test_claims import record
+from samples import record
 
 from sslbook import records
 from sslbook.book import syntax, toc
@@ -24,7 +24,7 @@ from sslbook.headless import execute, worker
 from sslbook.headless import plan as plans
 from sslbook.run import presets
 
-BOOK = Path(__file__).resolve().parent.parent / "notebooks"
+BOOK = Path(__file__).resolve().parents[2] / "notebooks"
 CHAPTERS = toc.chapters(BOOK)
 
 

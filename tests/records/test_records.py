@@ -14,7 +14,7 @@ import pytest
 import tiny_book
 import torch
 from PIL import Image
-from test_claims import record
+from samples import record
 from typer.testing import CliRunner
 
 import sslbook
@@ -94,7 +94,7 @@ def test_damaged_records_are_counted_by_runs_and_skipped_by_report():
 
 SCHEMA = Path(records.__file__).with_name("record.schema.json")
 VALIDATOR = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-BOOK = Path(__file__).parent.parent / "data" / "records"
+BOOK = Path(__file__).resolve().parents[2] / "data" / "records"
 SHIPPED = records.shipped_files()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny_book
-from test_claims import claim, record
+from samples import claim, record
 from typer.testing import CliRunner
 
 from sslbook import cli, records
@@ -20,7 +20,7 @@ from sslbook.errors import UsageError, UserError
 from sslbook.nbtools import keep as keeping
 from sslbook.records import ledger, report
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SEEDS = [record(0, 0.04), record(1, 0.05), record(2, 0.06)]
 
 

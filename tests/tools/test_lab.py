@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from browser import Page, opened, program
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = "notebooks/decorrelate/barlow_twins.ipynb"
 TOKEN = "only-for-this-test"
 # No question about news, and every cell of a notebook on the page, not only those in sight.
