@@ -82,7 +82,7 @@ def site(tmp_path_factory):
     if shutil.which("npm") is None:
         pytest.skip("no test of the site: npm is missing")
     out = tmp_path_factory.mktemp("site")
-    line = [sys.executable, "-m", "web", "--out", str(out)]
+    line = [sys.executable, "-m", "tools.site", "--out", str(out)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=600)
     if "npm could not get" in done.stderr:
         pytest.skip("no test of the site: npm has no connection")

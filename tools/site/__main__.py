@@ -1,4 +1,4 @@
-"""`python -m web`: write the sources, vendor MathJax, call Sphinx with warnings as errors."""
+"""`python -m tools.site`: write the sources, vendor MathJax, call Sphinx with warnings as errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sslbook import __version__
 from sslbook.book import toc
 from tools.site import pages, vendor
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the site and return the exit code: Sphinx's, or 1 where something is missing."""
-    parser = argparse.ArgumentParser(prog="python -m web", description="Build the web edition.")
+    parser = argparse.ArgumentParser(prog="python -m tools.site", description="Build the web edition.")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", metavar="FOLDER")
     out = parser.parse_args(arguments).out.resolve()
     begin = time.monotonic()
     source, html = out / "source", out / "html"
     for folder in (source, html):
         shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "web" / "static", source / "_static")
-    shutil.copyfile(ROOT / "web" / "conf.py", source / "conf.py")
+    shutil.copytree(ROOT / "tools" / "site" / "static", source / "_static")
+    shutil.copyfile(ROOT / "tools" / "site" / "conf.py", source / "conf.py")
     shutil.copyfile(ROOT / "docs" / "front.png", source / "_static" / "front.png")
     try:
         vendor.mathjax(source / "_static" / "mathjax")

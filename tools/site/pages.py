@@ -19,7 +19,7 @@ from sslbook.book.toc import Chapter
 from sslbook.records import report
 from tools.site import chapters, methodmap
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Documents of the repository that are pages too.
 DOCUMENTS = ("headless", "teaching", "troubleshooting")
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#]+)(#[^)]*)?\)")
@@ -45,7 +45,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
         "decided": sum(kind(row) != "not run" for row in ledger),
         "symbols": symbols.known(), "records": len(found),
     }
-    for template in sorted((ROOT / "web" / "templates").glob("*.md")):
+    for template in sorted((ROOT / "tools" / "site" / "templates").glob("*.md")):
         if not template.name.startswith("_"):
             _write(source / template.name, template.name, about)
     for chapter in book:
@@ -101,7 +101,7 @@ def _verdicts(ledger: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def _render(template: str, about: dict[str, Any]) -> str:
     maker = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT / "web" / "templates"), trim_blocks=True,
+        loader=jinja2.FileSystemLoader(ROOT / "tools" / "site" / "templates"), trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
     )  # markdown, not HTML: nothing comes from outside the repository
     maker.filters.update(cell=cell, plain=plain)
