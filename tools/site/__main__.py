@@ -1,4 +1,4 @@
-"""`python -m tools.site`: write the sources, vendor MathJax, call Sphinx with warnings as errors."""
+"""`python -m tools.site`: write the sources, vendor MathJax, call Sphinx, warnings as errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the site and return the exit code: Sphinx's, or 1 where something is missing."""
-    parser = argparse.ArgumentParser(prog="python -m tools.site", description="Build the web edition.")
+    what = "Build the web edition."
+    parser = argparse.ArgumentParser(prog="python -m tools.site", description=what)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", metavar="FOLDER")
     out = parser.parse_args(arguments).out.resolve()
     begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""Sphinx's settings for the web edition. `python -m tools.site` writes the sources and calls Sphinx."""
+"""Sphinx's settings for the web edition; `python -m tools.site` writes the sources and calls it."""
 
 import os
 
