@@ -235,7 +235,7 @@ def main(folder: Path, rank: int) -> None:
     run = SmallRun(folder / f"run{rank}")
     torch.set_num_threads(1)
     found = {name: run_case(run, name, *parts) for name, parts in cases(run.streams).items()}
-    timed = SmallRun(folder / f"minutes{rank}", minutes=0.002)
+    timed = SmallRun(folder / f"minutes{rank}", minutes=0.01)
     history = train(timed, lambda: InDouble(Hidden()), Batches(ROWS, 8, timed.streams, hide),
                     name="minutes", loss=F.mse_loss)
     found["minutes"] = {"steps": history.steps, "state": history.module.state_dict()}
