@@ -98,7 +98,7 @@ def _read(path: Path, header: str) -> tuple[DataFrame, str]:
     try:
         text = _text(path)
         # Blank lines, and the one by which Excel names the separator, come before the table.
-        before = re.match(r"\n*(?:sep=(.)\n+)?", text)
+        before = re.match(r"\n*(?:sep=([,;\t|])\n+)?", text)
         skipped = before[0].count("\n")
         separator = before[1] or _separator(text.splitlines()[skipped:])
         table = pandas.read_csv(io.StringIO(text), sep=separator, header=None, skiprows=skipped,
