@@ -160,7 +160,7 @@ def test_what_counts_as_a_place(text, bad):
 
 def test_reading_notebooks_compiles_no_grammar():
     """3 seconds of every `sslbook run`, where jsonschema has all its formats."""
-    code = ("import sys; from sslbook.nbtools import presets; import nbformat; "
+    code = ("import sys; from sslbook.book import parameters; import nbformat; "
             "nbformat.validate(nbformat.v4.new_notebook()); "
             "print(sys.modules.get('rfc3987_syntax'), 'lark' in sys.modules)")
     assert python(code) == "None False"

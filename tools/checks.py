@@ -1,4 +1,4 @@
-"""What CI runs, step by step: `python tools/checks.py`, from the book's environment.
+"""What CI runs, step by step: `python -m tools.checks`, from the book's environment.
 
 Every step runs even when one before it failed; each is printed with its seconds. The last line
 counts the steps: "5 passed, 0 failed". `--all` runs every chapter in preset smoke and the slow

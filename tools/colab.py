@@ -1,4 +1,4 @@
-"""Run the chapters as Colab would: `python tools/colab.py`.
+"""Run the chapters as Colab would: `python -m tools.colab`.
 
 Makes a virtual environment with Colab's versions of the libraries, builds the book's wheel and
 executes the chapters there in preset check, each from its install cell on, with SSLBOOK_WHEEL

@@ -16,7 +16,7 @@ import tiny_book
 from samples import record
 
 from sslbook import records
-from sslbook.book import syntax, toc
+from sslbook.book import parameters, syntax, toc
 from sslbook.core import paths
 from sslbook.core.lock import FolderLock
 from sslbook.errors import DataError, OutOfTime, UsageError, UserError
@@ -44,7 +44,7 @@ def parameters_cell(path):
 def test_papermill_sees_every_parameter(chapter):
     tree = syntax.parse(parameters_cell(chapter.path))
     names = [node.target.id for node in tree.body]
-    known = plans.known_parameters(chapter.path)
+    known = parameters.known_parameters(chapter.path)
     assert list(known) == names
     assert set(presets.STANDARD) <= set(known)
     for node in tree.body:
@@ -60,8 +60,8 @@ def test_a_comment_with_an_equals_sign_would_hide_a_parameter(book):
     notebook = nbformat.read(path, 4)
     notebook.cells[0].source += 'TAU: float = 0.5  # sharper for tau=0.1\nRATE: float = 1.0\n'
     nbformat.write(notebook, path)
-    assert "TAU" not in plans.known_parameters(path)
-    assert "RATE" in plans.known_parameters(path)
+    assert "TAU" not in parameters.known_parameters(path)
+    assert "RATE" in parameters.known_parameters(path)
 
 
 KNOWN = {

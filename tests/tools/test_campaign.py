@@ -68,7 +68,7 @@ def test_every_run_names_a_chapter_a_preset_and_parameters_of_the_book():
     for run in {run.chapter: run for run in trained}.values():
         path = toc.find(run.chapter, NOTEBOOKS).path
         words = [f"{key}={value}" for key, value in run.given.items()]
-        assert plan.parse(words, plan.known_parameters(path)) == run.given
+        assert plan.parse(words, parameters.known_parameters(path)) == run.given
         presets.resolve(parameters.read(path), run.given["PRESET"], run.given)
     with pytest.raises(SystemExit, match="no run nothing_such"):
         campaign.read(only=f"{ONE},nothing_such")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslbook.book import toc
+from sslbook.book import parameters, toc
 from sslbook.core import paths
 from sslbook.errors import UsageError
 from sslbook.headless import plan
@@ -97,7 +97,7 @@ def parse(chapter: str, assignments: list[str], seeds: str, preset: str) -> Grid
     if wanted == "auto":
         raise UsageError("A sweep needs one preset for all its runs.", "Nothing was started.",
                          "Type for example: --preset smoke")
-    known = plan.known_parameters(found.path)
+    known = parameters.known_parameters(found.path)
     values = parse_values(assignments, known)
     out_dir = values.pop("OUT_DIR", [""])
     if len(out_dir) > 1:
