@@ -164,6 +164,16 @@ def test_the_scheduled_workflow_runs_the_chapters_as_colab_would():
     assert line in [step.get("run", "") for step in job["steps"]]
 
 
+def test_the_scheduled_workflow_runs_every_test_once():
+    text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    parts = [part["tests"].split(",")
+             for part in yaml.safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]["include"]]
+    (rest,) = (part for part in parts if part[0] == "tests")
+    apart = sorted(name for part in parts if part is not rest for name in part)
+    assert sorted(one.removeprefix("--ignore=") for one in rest[1:]) == apart
+    assert all((ROOT / name).is_dir() for name in apart)
+
+
 @pytest.fixture
 def colab(monkeypatch, tmp_path):
     """tools/colab.py without an environment: versions before and after, chapters that run."""
