@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 
@@ -15,6 +16,15 @@ from sslbook.errors import UsageError
 _PLAIN = (ast.Dict, ast.Tuple, ast.List, ast.Constant, ast.Name, ast.Load, ast.keyword, ast.UnaryOp,
           ast.USub, ast.BinOp, ast.BitOr)
 _BUILTINS = {"__builtins__": {}, "dict": dict}
+
+
+class Parameter(NamedTuple):
+    """A line `NAME: kind = default  # help` of a parameters cell."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
 
 
 def read(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -43,16 +53,28 @@ def _plain(node: ast.Assign) -> bool:
     return all(fits(part) for part in ast.walk(node.value))
 
 
-def known_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
-    """Name -> {inferred_type_name, default, help} of a notebook's parameters cell.
+def known_parameters(notebook: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook's parameters cell, by name.
 
-    Raises UsageError for a file that is not a notebook of Python code.
+    Raises UsageError for a file that is not there, or not a notebook with plain parameters.
     """
-    import papermill
-
+    if not notebook.is_file():
+        raise UsageError(f"The notebook of {notebook.stem!r} is not here.",
+                         "Nothing was started.", "See: sslbook list")
     try:
-        return papermill.inspect_notebook(str(notebook))
+        cells = nbformat.read(notebook, as_version=4).cells
+        return {parameter.name: parameter for cell in cells
+                if "parameters" in cell.metadata.get("tags", ()) for parameter in _declared(cell)}
     except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         reason = str(error).partition("\n")[0][:60]
         raise UsageError(f"The notebook {notebook.name} cannot be read: {reason}.",
                          "Nothing was started.", "Save it again in JupyterLab.") from error
+
+
+def _declared(cell: nbformat.NotebookNode) -> Iterator[Parameter]:
+    lines = cell.source.splitlines()
+    for node in syntax.parse(cell.source).body:
+        if isinstance(node, ast.AnnAssign):
+            rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+            yield Parameter(ast.unparse(node.target), ast.unparse(node.annotation),
+                            ast.literal_eval(node.value), rest.partition("#")[2].strip())

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from sslbook.book import toc
@@ -32,8 +33,6 @@ def examine() -> Iterator[tuple[str, str, bool]]:
 
 
 def _libraries() -> Iterator[tuple[str, str, bool]]:
-    from importlib import metadata
-
     for name in ("torch", "torchvision", "numpy", "scikit-learn", "matplotlib", "timm",
                  "papermill", "ipywidgets", "jupyterlab"):
         try:
@@ -47,9 +46,12 @@ def _libraries() -> Iterator[tuple[str, str, bool]]:
 def _device() -> Iterator[tuple[str, str, bool]]:
     try:
         import torch
-        import torchvision  # noqa: F401 (the pair must import together)
     except Exception as error:
-        yield "torch", f"does not import with torchvision: {error}", False
+        yield "torch", f"does not import: {error}", False
+        return
+    built = [one for one in metadata.requires("torchvision") or () if one.startswith("torch==")]
+    if built and built[0].partition("==")[2] != torch.__version__.partition("+")[0]:
+        yield "torch", f"is not the one that torchvision was built for: {built[0]}", False
         return
     from sslbook.core import device
     from sslbook.run.presets import automatic_preset

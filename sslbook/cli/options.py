@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""An option that several commands have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,4 @@ from typing import Annotated
 
 import typer
 
-Parameter = Annotated[list[str] | None, typer.Option(
-    "-p", "--parameter", metavar="NAME=VALUE", help="A parameter of the chapter; repeatable.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

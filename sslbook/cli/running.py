@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sslbook.cli.options import AsJson, Parameter
+from sslbook.cli.options import AsJson
 
 
 def run(
     chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
-    parameters: Parameter = None,
+    parameters: Annotated[list[str] | None, typer.Option(
+        "-p", "--parameter", metavar="NAME=VALUE",
+        help="A parameter of the chapter; repeatable.")] = None,
     preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
     resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
     nproc: Annotated[int, typer.Option(
@@ -26,11 +26,13 @@ def run(
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Check everything, say what would be done, start nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not stream the log.")] = False,
-    log_file: Annotated[Path | None, typer.Option(help="Keep the log in this file.")] = None,
+    log_file: Annotated[typer.FileTextWrite | None, typer.Option(
+        mode="a", encoding="utf-8", help="Keep the log in this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a chapter headlessly; the result lies in its own folder under runs/."""
     from sslbook.headless import execute
+    from sslbook.headless.log import Screen
     from sslbook.headless.plan import describe, plan
 
     planned = plan(chapter, parameters or [], preset, resume, dry_run, nproc)
@@ -38,8 +40,8 @@ def run(
         about = describe(planned)
         typer.echo(json.dumps(about, indent=1) if as_json else _plan_text(about))
         return
-    with _screen(quiet, log_file, as_json) as screen:
-        outcome = execute.execute(planned, screen, timeout)
+    stream = None if quiet else sys.stderr if as_json else sys.stdout
+    outcome = execute.execute(planned, Screen(stream, log_file), timeout)
     if as_json:
         typer.echo(json.dumps(execute.as_dict(outcome), indent=1))
     elif not outcome.code:
@@ -47,22 +49,6 @@ def run(
     if outcome.code:
         typer.echo(outcome.message, err=True)
         raise typer.Exit(outcome.code)
-
-
-@contextlib.contextmanager
-def _screen(quiet: bool, log_file: Path | None, as_json: bool) -> Iterator[Any]:
-    """Where the log goes: stdout (beside JSON stderr) unless quiet, and a file if asked for."""
-    from sslbook.core import files
-    from sslbook.headless.log import Screen
-
-    log = None if quiet else sys.stderr if as_json else sys.stdout
-    if log_file is None:
-        yield Screen(log)
-        return
-    with files.explained(log_file):
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with open(log_file, "a", encoding="utf-8") as copy:
-            yield Screen(log, copy)
 
 
 def _plan_text(about: dict[str, Any]) -> str:

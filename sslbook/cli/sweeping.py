@@ -29,7 +29,9 @@ def sweep(
     wanted = grid.parse(chapter, parameters or [], seeds, preset)
     cluster.check_address(scheduler)
     if dry_run:
-        typer.echo("\n".join(results.plan_text(wanted, engine.plan_results(wanted))))
+        found = engine.plan_results(wanted)
+        lines = [results.line(wanted, one) for one in found]
+        typer.echo("\n".join([*lines, results.summary(found)]))
         return
     code = engine.sweep(wanted, lambda runs: cluster.connect(
         scheduler, min(workers, runs), dashboard), budget, typer.echo)

@@ -27,24 +27,17 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise UserError(
-                f"No space left while writing {path.name}.",
-                "Nothing half-written was kept; earlier files are whole.",
-                "Free some space, or give another folder with OUT_DIR or SSLBOOK_HOME.",
-            ) from error
-        if error.errno in _READ_ONLY:
-            raise UserError(
-                f"Cannot write {path.name}: the folder {path.parent} is read-only.",
-                "Nothing was written.",
-                "Give a folder you own with OUT_DIR or SSLBOOK_HOME.",
-            ) from error
-        if error.errno in _IN_THE_WAY:
-            raise UserError(
-                f"Cannot write {path.name} in {path.parent}: {error.strerror}.",
-                "Nothing was written.",
-                "Check the path: a file lies where a folder should be, or the other way round.",
-            ) from error
-        raise
+            what, todo = f"No space left while writing {path.name}.", "Free some space, or give"
+        elif error.errno in _READ_ONLY:
+            what = f"Cannot write {path.name}: the folder {path.parent} is read-only."
+            todo = "Give"
+        elif error.errno in _IN_THE_WAY:
+            what = f"Cannot write {path.name} in {path.parent}: {error.strerror}."
+            todo = "A file lies where a folder should be, or the other way round: give"
+        else:
+            raise
+        raise UserError(what, "Nothing half-written was kept; earlier files are whole.",
+                        f"{todo} another folder with OUT_DIR or SSLBOOK_HOME.") from error
 
 
 @contextlib.contextmanager

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sslbook.core import files
+from sslbook.errors import UserError
+
 
 class FolderLock:
     """Held by one process at a time; the operating system frees it when that process dies."""
@@ -24,6 +27,15 @@ class FolderLock:
         except Timeout:
             return False
         return True
+
+    def hold(self, refusal: UserError) -> None:
+        """Make the folder and take its lock; raises `refusal` where another process holds it."""
+        folder = self.path.parent
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            free = self.acquire()
+        if not free:
+            raise refusal
 
     def release(self) -> None:
         self._lock.release()

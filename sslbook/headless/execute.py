@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from sslbook import records
-from sslbook.errors import OutOfTime, UserError
+from sslbook.errors import DataError, OutOfTime, UsageError, UserError
 from sslbook.headless.log import Screen
 from sslbook.headless.plan import Plan
 from sslbook.headless.torchrun import TorchrunWorker
-from sslbook.headless.worker import Worker
+from sslbook.headless.worker import Worker, signals_to
 
-_CODES = {"UsageError": 2, "DataError": 3, "OutOfTime": 5}
+_CODES = {kind.__name__: kind.exit_code for kind in (UserError, UsageError, DataError, OutOfTime)}
 
 
 @dataclass
@@ -38,25 +38,22 @@ def execute(plan: Plan, screen: Screen | None = None, minutes: float = 0.0) -> O
     screen: where log and progress go; None prints nothing. minutes: the run is interrupted, its
     checkpoint kept, when it takes longer (exit code 5); 0 is no limit.
     """
-    assert plan.folder is not None, "a dry run has no folder"  # nosec B101 # a caller's mistake
     output = plan.folder / f"{plan.chapter.name}.ipynb"
     environment = {"SSLBOOK_RUN_FOLDER": str(plan.folder), "SSLBOOK_HEADLESS": "1"}
     kind = partial(TorchrunWorker, plan.nproc) if plan.nproc > 1 else Worker
     worker = kind(plan.chapter.path, output, plan.values, environment, screen)
-    handlers = {s: signal.signal(s, worker.interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     deadline, late = time.monotonic() + 60 * minutes, False
     try:
-        worker.start()
-        while worker.is_alive():
-            worker.join(0.2)
-            if minutes and not late and time.monotonic() > deadline:
-                late = True
-                worker.interrupt(signal.SIGTERM)
-            if screen is not None:
-                screen.follow(plan.folder, worker.place)
+        with signals_to(worker.interrupt):
+            worker.start()
+            while worker.is_alive():
+                worker.join(0.2)
+                if minutes and not late and time.monotonic() > deadline:
+                    late = True
+                    worker.interrupt(signal.SIGTERM)
+                if screen is not None:
+                    screen.follow(plan.folder, worker.place)
     finally:
-        for which, handler in handlers.items():
-            signal.signal(which, handler)
         worker.end()
         if screen is not None:
             screen.end()
@@ -75,33 +72,44 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def _outcome(plan: Plan, worker: Worker, output: Path, minutes: float = 0.0) -> Outcome:
+    """How the run ended, which its record then says as well."""
     record = records.read(plan.folder / "record.json")
-    error = worker.error
-    if error is None and record is not None and record["status"] == "finished":
+    if worker.error is None and record is not None and record["status"] == "finished":
         return Outcome(0, plan.folder)
+    status, code, message, why = _ending(plan, worker, output, minutes, record)
+    if record is not None:
+        try:
+            records.write(plan.folder, {**record, "status": status, "error": why})
+        except (OSError, UserError):
+            message += "\n(The record could not be updated.)"
+    return Outcome(code, plan.folder, message)
+
+
+def _ending(plan: Plan, worker: Worker, output: Path, minutes: float,
+            record: records.Record | None) -> tuple[str, int, str, str]:
+    """(status, exit code, message, error of the record); the last names no path."""
+    error = worker.error
     if worker.signal:
         what = f"Out of time after {minutes:g} minutes." if minutes else "Interrupted."
         code = OutOfTime.exit_code if minutes else 128 + worker.signal
         message = _how_to_continue(plan, record, what)
-        return _ended(plan, record, "interrupted", code, message, what if minutes else "")
+        return "interrupted", code, message, what if minutes else ""
     name = getattr(error, "ename", type(error).__name__)
     if name == "DeadKernelError":
         message = (f"{getattr(error, 'who', 'The kernel')} died, probably out of memory.\n"
                    "What was finished is kept; the run can be resumed.\n" + _smaller(record))
-        return _ended(plan, record, "crashed", 4, message, name)
+        return "crashed", 4, message, name
     if error is None:
         message = "The notebook ended without run.finish(): its record is not finished."
-        return _ended(plan, record, "failed", 4, message, "unfinished")
-    if isinstance(error, UserError):  # the executed notebook could not be written
-        return _ended(plan, record, "failed", error.exit_code, str(error), name)
+        return "failed", 4, message, "unfinished"
     value = str(getattr(error, "evalue", error)).strip() or "no message"
-    if name in (*_CODES, "UserError"):
-        return _ended(plan, record, "failed", _CODES.get(name, 4), value, name)
+    if name in _CODES:
+        return "failed", _CODES[name], value, name
     place = _place(error)
     message = f"{place} failed: {name}: {value}"
     if output.is_file():
         message += f"\nThe executed notebook shows the place: {output}"
-    return _ended(plan, record, "failed", 4, message, f"{name} in {place}")
+    return "failed", 4, message, f"{name} in {place}"
 
 
 def _smaller(record: records.Record | None) -> str:
@@ -129,17 +137,3 @@ def _how_to_continue(plan: Plan, record: records.Record | None, what: str) -> st
     if plan.values.get("OUT_DIR"):
         command += f" -p OUT_DIR={plan.values['OUT_DIR']}"
     return f"{what}\nThe last checkpoint is kept.\nContinue with: {command}"
-
-
-def _ended(
-    plan: Plan, record: records.Record | None, status: str, code: int, message: str, why: str = ""
-) -> Outcome:
-    """Note in the record how the run ended; `why` names no path, for records hold none."""
-    if record is not None:
-        record["status"] = status
-        record["error"] = why
-        try:
-            records.write(plan.folder, record)
-        except (OSError, UserError):
-            message += "\n(The record could not be updated.)"
-    return Outcome(code, plan.folder, message)

@@ -16,7 +16,7 @@ from sslbook.core import device, files, paths
 from sslbook.core.lock import is_locked
 from sslbook.errors import UsageError, UserError
 from sslbook.headless import torchrun
-from sslbook.run.folder import create_folder
+from sslbook.run.folder import create_folder, find_unfinished, in_use
 from sslbook.run.presets import (
     check_finite,
     check_standard,
@@ -24,7 +24,6 @@ from sslbook.run.presets import (
     closest,
     resolve,
     type_label,
-    wanted_preset,
 )
 
 _GIVEN = "parameters.json"  # in the run's folder: what it was started with, paths and all
@@ -60,21 +59,21 @@ def plan(
     DataError (data set) and UserError (disk); nothing is written before all is well.
     """
     chapter = toc.find(name)
-    if not chapter.path.is_file():
-        raise UsageError(f"The notebook of {name!r} is not here.", "Nothing was started.",
-                         "See: sslbook list")
     if preset:
         assignments = [*assignments, f"PRESET={preset}"]
     values = parse(assignments, parameters.known_parameters(chapter.path))
     check_standard(values)
-    wanted_preset(values.get("PRESET", "auto"))
     base = paths.runs(values.get("OUT_DIR", "")) / name
     folder = None
     if resume:
         folder, values = _resumed(base, resume, values)
-    torchrun.check(nproc)
-    found = Plan(chapter, values, folder, nproc=nproc)
-    preset = _resolve(found)
+    where = device.choose()
+    torchrun.check(nproc, where)
+    found = Plan(chapter, values, folder, device=where.type, nproc=nproc)
+    presets = parameters.read(chapter.path)
+    preset, _ = choose_preset(presets, values, where)
+    if presets:  # as the notebook's own `start` will
+        found.settings = vars(resolve(presets, preset, values))
     _check_data(found, dry)
     _check_disk(base)
     if found.folder is None and not dry:
@@ -82,17 +81,6 @@ def plan(
         given = {k: v for k, v in values.items() if k != "OUT_DIR"}
         files.write_json(found.folder / _GIVEN, given)
     return found
-
-
-def _resolve(found: Plan) -> str:
-    """Fill in device and settings as the notebook's own `start` will; returns the preset."""
-    where = device.choose()
-    found.device = where.type
-    known = parameters.read(found.chapter.path)
-    preset, _ = choose_preset(known, found.values, where)
-    if known:
-        found.settings = vars(resolve(known, preset, found.values))
-    return preset
 
 
 def _check_data(found: Plan, dry: bool) -> None:
@@ -155,21 +143,10 @@ def _steps(about: dict[str, Any]) -> int | None:
 
 def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """The folder of an unfinished run and the parameters it was started with."""
-    folder = base / Path(run_id).name
-    record = records.read(folder / "record.json")
-    if record is None:
-        raise UsageError(f"No run {run_id!r} of {base.name}.", "Nothing was started.",
-                         "See: sslbook runs")
-    if record["status"] == "finished":
-        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
-                         "Start a new one without --resume.")
+    folder, record = find_unfinished(base, run_id)
     if is_locked(folder):
-        raise UsageError(f"The run {run_id} is in use by another process.", "Nothing was changed.",
-                         "Wait for it, or start a new run without --resume.")
-    try:
-        given = dict(json.loads((folder / _GIVEN).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # begun in JupyterLab, where nothing was given
-        given = {}
+        raise in_use(folder)
+    given = read_given(folder) or {}  # {} where it was begun in JupyterLab
     given |= {"PRESET": record["preset"], "SEED": record["seed"]}
     for name, value in values.items():
         if value != given.get(name, value) and value != "auto":
@@ -178,7 +155,15 @@ def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dic
     return folder, {**values, **given}
 
 
-def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def read_given(folder: Path) -> dict[str, Any] | None:
+    """What a headless run was started with; None where that is not known."""
+    try:
+        return dict(json.loads((folder / _GIVEN).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def parse(assignments: list[str], known: dict[str, parameters.Parameter]) -> dict[str, Any]:
     """NAME=VALUE texts as typed values. Raises UsageError for unknown names and wrong types."""
     values = {}
     for text in assignments:
@@ -192,12 +177,12 @@ def parse(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str,
                 f"Unknown parameter {name!r}.", "Nothing was started.",
                 f"Known: {', '.join(known)}.{closest(name, known)}",
             )
-        values[name] = _typed(name, value, known[name])
+        values[name] = _typed(value, known[name])
     return values
 
 
-def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
-    kind = _KINDS.get(about["inferred_type_name"], str)
+def _typed(text: str, about: parameters.Parameter) -> Any:
+    kind = _KINDS.get(about.kind, str)
     if kind is str:
         return text
     try:
@@ -208,8 +193,8 @@ def _typed(name: str, text: str, about: dict[str, Any]) -> Any:
         value = text
     if type(value) is not kind:
         raise UsageError(
-            f"{name} takes {type_label(kind)}, not {text!r}.", "Nothing was started.",
-            f"It means: {about['help'] or 'see the parameters cell'} (default {about['default']})",
+            f"{about.name} takes {type_label(kind)}, not {text!r}.", "Nothing was started.",
+            f"It means: {about.help} (default {about.default!r})",
         )
-    check_finite(name, value)
+    check_finite(about.name, value)
     return value

@@ -17,10 +17,14 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from sslbook.errors import UsageError
 from sslbook.headless.worker import GRACE, Worker
+
+if TYPE_CHECKING:
+    import torch
 
 _LOST = "RankLost"  # what a rank says that stopped because another one did
 _DEAD = "DeadKernelError"
@@ -28,7 +32,7 @@ _NO_ANSWER = {"ename": "UserError", "evalue": "The ranks lost each other.\nThe l
               "kept; the run can be resumed.\nTry it without --nproc."}
 
 
-def check(count: int) -> None:
+def check(count: int, where: torch.device) -> None:
     """Raise UsageError for a number of ranks that this machine cannot start.
 
     On CUDA every rank has a GPU of its own; on a CPU they share the cores.
@@ -36,29 +40,15 @@ def check(count: int) -> None:
     if count < 1:
         raise UsageError(f"--nproc takes 1 or more, not {count}.", "Nothing was started.",
                          "Leave it out for one process.")
-    if count == 1:
+    if count == 1 or where.type == "cpu":
         return
     import torch
 
-    from sslbook.core import device
-
-    where = device.choose()
-    if where.type == "cpu":
-        return
     have = torch.cuda.device_count() if where.type == "cuda" and where.index is None else 1
     if count > have:
         raise UsageError(f"--nproc {count} needs {count} GPUs, one per rank; there "
                          f"{'is' if have == 1 else 'are'} {have}.", "Nothing was started.",
                          f"Type --nproc {have}, or set SSLBOOK_DEVICE=cpu to share the cores.")
-
-
-class RankError(Exception):
-    """How a rank ended, as a kernel's error says it: ename, evalue, exec_count and source."""
-
-    def __init__(self, told: Mapping[str, Any]):
-        super().__init__(told["evalue"])
-        for key, value in told.items():
-            setattr(self, key, value)
 
 
 class TorchrunWorker(Worker):
@@ -68,23 +58,19 @@ class TorchrunWorker(Worker):
     that before the ranks which stopped because of it.
     """
 
-    def __init__(self, count: int, notebook: Path, output: Path, values: Mapping[str, Any],
-                 environment: Mapping[str, str], stream: Any = None):
-        super().__init__(notebook, output, values, environment, stream)
+    def __init__(self, count: int, *arguments: Any):
+        super().__init__(*arguments)
         self.count = count
         self.scratch: Path | None = None
         self.torchrun: subprocess.Popen | None = None
 
-    def run(self) -> None:
-        try:
-            with tempfile.TemporaryDirectory(prefix="sslbook-", ignore_cleanup_errors=True) as name:
-                self.scratch = Path(name)
-                self._execute()
-                self.error = self._cause()
-        except BaseException as error:  # handed to the main thread, which explains it
-            self.error = error
+    def execute(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="sslbook-", ignore_cleanup_errors=True) as name:
+            self.scratch = Path(name)
+            self._launch()
+            self.error = self._cause()
 
-    def _execute(self) -> None:
+    def _launch(self) -> None:
         job = {"notebook": str(self.notebook), "output": str(self.output), "values": self.values}
         (self.scratch / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with open(self.scratch / "torchrun.log", "wb") as log:
@@ -106,7 +92,8 @@ class TorchrunWorker(Worker):
                 self.stream.write(line)
                 self.stream.flush()
 
-    def _cause(self) -> BaseException | None:
+    def _cause(self) -> Any:
+        """What stopped the ranks, as a kernel's error says it: ename, evalue, source."""
         told = [_read(self.scratch / f"{rank}.json") for rank in range(self.count)]
         if told[0] is not None and not told[0]:
             return None
@@ -119,8 +106,8 @@ class TorchrunWorker(Worker):
         failed = [one for one in told if one and one["ename"] not in (_DEAD, _LOST)]
         if dead or (not failed and self.torchrun.returncode < 0):
             who = f"Rank {dead[0]} of {self.count}" if dead else "torchrun"
-            return RankError({"ename": _DEAD, "who": who, "evalue": f"{who} died"})
-        return RankError(failed[0] if failed else _NO_ANSWER)
+            return SimpleNamespace(ename=_DEAD, who=who)
+        return SimpleNamespace(**(failed[0] if failed else _NO_ANSWER))
 
     def _send(self, number: int) -> None:
         """An interrupt goes to rank 0, which saves; everything else ends all ranks."""

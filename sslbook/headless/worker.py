@@ -7,13 +7,24 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sslbook.core import files
 
 GRACE = 30  # seconds that a kernel has to write its checkpoint after an interrupt
+
+
+@contextlib.contextmanager
+def signals_to(handler: Callable[[int, Any], Any]) -> Iterator[None]:
+    """Inside the block SIGINT and SIGTERM go to `handler`."""
+    before = {one: signal.signal(one, handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, old in before.items():
+            signal.signal(one, old)
 
 
 class Worker(threading.Thread):
@@ -27,7 +38,7 @@ class Worker(threading.Thread):
         super().__init__(daemon=True)
         self.notebook, self.output, self.values = notebook, output, dict(values)
         self.environment, self.stream = {**os.environ, **environment}, stream
-        self.error: BaseException | None = None
+        self.error: Any = None  # an exception, or what a rank told of one
         self.signal = 0
         self.place = ""  # which cell is being executed
         self.client: Any = None
@@ -36,18 +47,22 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         try:
-            import papermill
-            from papermill.engines import NBClientEngine, papermill_engines
-            from papermill.iorw import papermill_io
-
-            papermill_engines.register("sslbook", _engine(NBClientEngine, self))
-            papermill_io.register(str(self.output), _Whole())
-            papermill.execute_notebook(
-                str(self.notebook), str(self.output), self.values, engine_name="sslbook",
-                kernel_name="python3", progress_bar=False, stdout_file=self.stream,
-            )
+            self.execute()
         except BaseException as error:  # handed to the main thread, which explains it
             self.error = error
+
+    def execute(self) -> None:
+        """Execute the notebook and write what came of it."""
+        import papermill
+        from papermill.engines import papermill_engines
+        from papermill.iorw import papermill_io
+
+        papermill_engines.register("sslbook", _engine(self))
+        papermill_io.register(str(self.output), _whole())
+        papermill.execute_notebook(
+            str(self.notebook), str(self.output), self.values, engine_name="sslbook",
+            kernel_name="python3", progress_bar=False, stdout_file=self.stream,
+        )
 
     @property
     def kernel(self) -> int:
@@ -87,23 +102,22 @@ class Worker(threading.Thread):
                 os.killpg(self._kernel, signal.SIGKILL)
 
 
-class _Whole:
+def _whole() -> Any:
     """Papermill's way to a local file, but written whole or not at all."""
+    from papermill.iorw import LocalHandler
 
-    def read(self, path: str) -> str:
-        return Path(path).read_text(encoding="utf-8")
+    class Whole(LocalHandler):
+        def write(self, text: str, path: str) -> None:
+            with files.publish(path, sync=False) as temporary:  # many times a run
+                temporary.write_text(text, encoding="utf-8")
 
-    def write(self, text: str, path: str) -> None:
-        with files.publish(path, sync=False) as temporary:  # many times a run
-            temporary.write_text(text, encoding="utf-8")
-
-    def pretty_path(self, path: str) -> str:
-        return path
+    return Whole()
 
 
-def _engine(base: type, worker: Worker) -> type:
-    """An engine like `base` (Papermill's) whose client the worker can reach."""
+def _engine(worker: Worker) -> type:
+    """Papermill's engine, with a client that the worker can reach."""
     from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine
 
     class Client(PapermillNotebookClient):
         def execute_cell(self, cell: Any, cell_index: int, *arguments: Any, **named: Any) -> Any:
@@ -113,7 +127,7 @@ def _engine(base: type, worker: Worker) -> type:
             worker.place = f"cell {cell_index + 1} of {len(self.nb.cells)}"
             return super().execute_cell(cell, cell_index, *arguments, **named)
 
-    class Engine(base):
+    class Engine(NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **named: Any) -> Any:
             worker.client = Client(

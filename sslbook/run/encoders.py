@@ -85,12 +85,9 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
         raise UserError(f"encoder.json of {folder.name} is damaged ({type(error).__name__}: "
                         f"{reason}).", "Nothing was loaded.", "Run the chapter again.") from error
     weights = folder / "encoder.safetensors"
-    if not weights.is_file():
-        raise UserError(f"encoder.safetensors of {folder.name} is missing.",
-                        "Nothing was loaded.", "Run the chapter again.")
-    if files.sha256(weights) != expected:
-        raise UserError(f"The weights of {folder.name} do not have the sha256 that was written "
-                        "down with them.", "Nothing was loaded.", "Run the chapter again.")
+    if not weights.is_file() or files.sha256(weights) != expected:
+        raise UserError(f"encoder.safetensors of {folder.name} is missing, or not the file that "
+                        "encoder.json describes.", "Nothing was loaded.", "Run the chapter again.")
     load_weights(weights, encoder)
 
     def ready(images: Tensor) -> Tensor:

@@ -29,14 +29,30 @@ def choose_folder(
     if resume == "auto":
         found = _unfinished(base, now)
     elif resume:
-        found = base / Path(resume).name
-        if records.read(found / "record.json") is None:
-            raise UsageError(f"No run {resume!r} of {chapter}.", "Nothing was started.",
-                             "See: sslbook runs")
+        found, _ = find_unfinished(base, resume)
         _continuable(found, now)
     else:
         found = None
     return found or create_folder(base, resolved.preset, resolved.seed)
+
+
+def find_unfinished(base: Path, run_id: str) -> tuple[Path, records.Record]:
+    """Folder and record of a run that can be gone on with. Raises UsageError for another one."""
+    folder = base / Path(run_id).name
+    record = records.read(folder / "record.json")
+    if record is None:
+        raise UsageError(f"No run {run_id!r} of {base.name}.", "Nothing was started.",
+                         "See: sslbook runs")
+    if record["status"] == "finished":
+        raise UsageError(f"The run {run_id} is finished.", "Nothing was changed.",
+                         "Start a new one.")
+    return folder, record
+
+
+def in_use(folder: Path) -> UsageError:
+    """The error for a run that a living process works in."""
+    return UsageError(f"The run {folder.name} is in use by another process.",
+                      "Nothing was changed.", "Wait for it, or start a new run.")
 
 
 def create_folder(base: Path, preset: str, seed: int) -> Path:

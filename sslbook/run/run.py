@@ -24,7 +24,7 @@ from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
 from sslbook.records import claims, ledger
 from sslbook.run import encoders
-from sslbook.run.folder import choose_folder
+from sslbook.run.folder import choose_folder, in_use
 from sslbook.run.presets import chapter_parameters, choose_preset, resolve
 from sslbook.run.scores import Scores
 from sslbook.training import Batches, History, precision
@@ -76,14 +76,7 @@ class Run:
         self.measured: dict[str, dict[str, float | None]] = {}
         self.tried = getattr(resolved, "tried", 1)  # configurations tried before this one
         self._lock = FolderLock(folder)
-        with files.explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            free = self._lock.acquire()
-        if not free:
-            raise UsageError(
-                f"The run {folder.name} is in use by another process.",
-                "Nothing was changed.", "Wait for it, or start a new run.",
-            )
+        self._lock.hold(in_use(folder))
         files.drop_cut_line(folder / "metrics.jsonl")
         exercises.reset()
         self._write("running")

@@ -21,10 +21,9 @@ def connect(address: str = "", workers: int = 1, dashboard: bool = False) -> Ite
     """A Dask client for a scheduler's address, or for `workers` processes on this machine.
 
     The own workers listen on loopback, talk TLS with certificates of their own (so that no other
-    user of the machine can send them code) and have one thread each. Raises UsageError without
-    Dask, for an address that is neither loopback nor TLS, and where nobody answers.
+    user of the machine can send them code) and have one thread each. address: one that
+    `check_address` let pass. Raises UsageError without Dask, and where nobody answers.
     """
-    check_address(address)
     try:
         from distributed import Client, LocalCluster
     except ImportError as error:
@@ -34,7 +33,7 @@ def connect(address: str = "", workers: int = 1, dashboard: bool = False) -> Ite
         try:
             client = Client(address, timeout=_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise UsageError(f"The scheduler {address} does not answer: {_first(error)}.",
+            raise UsageError(f"The scheduler {address} does not answer: {first_line(error)[:80]}.",
                              "Nothing was started.",
                              "Check the address, and for tls:// the certificates "
                              "(distributed.comm.tls in Dask's configuration).") from error
@@ -76,5 +75,6 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def _first(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:80]
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    return (str(error).strip() or "no message").splitlines()[0]

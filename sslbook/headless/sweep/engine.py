@@ -7,17 +7,17 @@ import contextlib
 import math
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sslbook.core import files, paths
+from sslbook.core import paths
 from sslbook.core.lock import FolderLock
 from sslbook.core.version import __version__
 from sslbook.errors import UsageError
 from sslbook.headless.sweep import past, work
+from sslbook.headless.sweep.cluster import first_line
 from sslbook.headless.sweep.grid import Grid, Point
 from sslbook.headless.sweep.results import (
     BEFORE,
@@ -25,12 +25,12 @@ from sslbook.headless.sweep.results import (
     FAILED,
     WAITING,
     Result,
-    counted,
     end_text,
-    ending,
+    line,
     shape,
+    summary,
 )
-from sslbook.headless.worker import GRACE
+from sslbook.headless.worker import GRACE, signals_to
 
 _RETRIES = 2  # of a run whose process was killed; lost workers are Dask's own affair
 Say = Callable[[str], object]
@@ -52,28 +52,18 @@ class Stop:
     def asked(self) -> bool:
         return bool(self.signal) or time.monotonic() > self._end
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hear SIGINT and SIGTERM inside the block."""
-        before = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for which, handler in before.items():
-                signal.signal(which, handler)
-
 
 def plan_results(grid: Grid) -> list[Result]:
-    """All points of the grid; those that a record shows as done have its run."""
+    """All points of the grid; those that a record shows as done, or as cut short, have its run."""
     found, results = past.index(grid.base, grid.defaults), []
     for point in grid.points():
-        runs = found.get(past.key(grid.given(point), grid.defaults), [])
-        done = past.finished(runs, point.values.get("DATASET", ""))
-        begun = past.unfinished(runs)
+        done, begun = past.newest(found, grid.given(point), grid.defaults)
         if done:
             results.append(Result(point, BEFORE, 0, done.name))
+        elif begun:
+            results.append(Result(point, CUT, None, begun.name))
         else:
-            results.append(Result(point, run=begun.name if begun else ""))
+            results.append(Result(point))
     return results
 
 
@@ -87,17 +77,16 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
     Raises UsageError where this sweep runs already.
     """
     stop = Stop(budget)
-    with _locked(grid), stop.listening():
+    with _locked(grid), signals_to(stop):
         results = plan_results(grid)
-        todo = [result for result in results if result.status == WAITING]
-        say(f"{grid.chapter.name}: {counted(len(results), 'run')} ({shape(grid)}), "
-            f"{len(results) - len(todo)} done before, {len(todo)} to do")
+        todo = [result for result in results if result.status != BEFORE]
+        say(f"{grid.chapter.name} ({shape(grid)}), {summary(results)}")
         if todo:
             with connect(len(todo)) as client:
                 _work(grid, todo, client, stop, say)
         code = _code(results, stop)
-        for line in end_text(grid, results, code):
-            say(line)
+        for text in end_text(grid, results, code):
+            say(text)
         from sslbook.headless.sweep import comparison
 
         for path in comparison.write(grid, results):
@@ -107,13 +96,9 @@ def sweep(grid: Grid, connect: Callable[[int], AbstractContextManager[Any]], bud
 
 @contextlib.contextmanager
 def _locked(grid: Grid) -> Iterator[None]:
-    with files.explained(grid.folder):
-        grid.folder.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(grid.folder)
-        free = lock.acquire()
-    if not free:
-        raise UsageError("This sweep is running already.", "Nothing was started.",
-                         "Wait for it, or stop it with Ctrl-C.")
+    lock = FolderLock(grid.folder)
+    lock.hold(UsageError("This sweep is running already.", "Nothing was started.",
+                         "Wait for it, or stop it with Ctrl-C."))
     try:
         yield
     finally:
@@ -138,8 +123,7 @@ def _work(grid: Grid, todo: list[Result], client: Any, stop: Stop, say: Say) -> 
                 result = pending.pop(future)
                 result.take(_answer(future), stop.asked)
                 if result.code is not None:
-                    count = f"[{len(todo) - len(pending)}/{len(todo)}]"
-                    say(f"{count} {grid.label(result.point)}: {ending(result)}")
+                    say(f"[{len(todo) - len(pending)}/{len(todo)}] {line(grid, result)}")
             time.sleep(0.2)
     finally:
         client.cancel(list(pending))
@@ -160,8 +144,7 @@ def _answer(future: Any) -> dict[str, Any]:
     try:
         return future.result(timeout=30)
     except (Exception, asyncio.CancelledError) as error:  # of whatever kind: the others go on
-        first = (str(error).strip() or "no message").splitlines()[0]
-        return {"code": 4, "run": "", "message": f"{type(error).__name__}: {first}"}
+        return work.answer(4, message=f"{type(error).__name__}: {first_line(error)}")
 
 
 def _code(results: list[Result], stop: Stop) -> int:

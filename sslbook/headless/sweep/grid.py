@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import csv
 import hashlib
 import itertools
@@ -59,7 +57,7 @@ class Grid:
         digest = hashlib.sha256(parts.encode()).hexdigest()[:8]
         return paths.runs(self.out_dir) / "sweeps" / f"{self.chapter.name}-{self.preset}-{digest}"
 
-    def presets(self) -> list[dict[str, Any]]:
+    def settings(self) -> list[dict[str, Any]]:
         """Every combination of the varied parameters; one empty one where only seeds vary."""
         return [dict(zip(self.varied, values, strict=True))
                 for values in itertools.product(*self.varied.values())]
@@ -90,9 +88,6 @@ def parse(chapter: str, assignments: list[str], seeds: str, preset: str) -> Grid
     and DataError (a data set that is not there).
     """
     found = toc.find(chapter)
-    if not found.path.is_file():
-        raise UsageError(f"The notebook of {chapter!r} is not here.", "Nothing was started.",
-                         "See: sslbook list")
     wanted = presets.wanted_preset(preset)
     if wanted == "auto":
         raise UsageError("A sweep needs one preset for all its runs.", "Nothing was started.",
@@ -105,12 +100,12 @@ def parse(chapter: str, assignments: list[str], seeds: str, preset: str) -> Grid
                          "Example: -p OUT_DIR=results")
     grid = Grid(found, wanted, {k: v for k, v in values.items() if len(v) > 1},
                 {k: v[0] for k, v in values.items() if len(v) == 1}, parse_seeds(seeds),
-                defaults(known), out_dir[0])
+                {name: about.default for name, about in known.items()}, out_dir[0])
     _check(grid)
     return grid
 
 
-def parse_values(assignments: list[str], known: dict[str, dict[str, Any]]) -> dict[str, list]:
+def parse_values(assignments: list[str], known: dict[str, parameters.Parameter]) -> dict[str, list]:
     """NAME=V1,V2 texts -> name -> typed values, each value once. Raises UsageError."""
     values: dict[str, list] = {}
     for text in assignments:
@@ -142,15 +137,6 @@ def parse_seeds(text: str) -> list[int]:
         _check_count(len(found) + last - first + 1)
         found.extend(range(first, last + 1))
     return list(dict.fromkeys(found))
-
-
-def defaults(known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Name -> default value of a notebook's parameters."""
-    found = {}
-    for name, about in known.items():
-        with contextlib.suppress(ValueError, SyntaxError):
-            found[name] = ast.literal_eval(about["default"])
-    return found
 
 
 def _check_count(runs: int) -> None:

@@ -10,11 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from sslbook import records
-from sslbook.core.lock import is_locked
 from sslbook.core.version import __version__
+from sslbook.headless.plan import read_given
 
-Runs = list[tuple[Path, records.Record]]  # folders with their records
-Found = dict[str, Runs]
+Found = dict[str, list[tuple[Path, records.Record]]]
 
 
 def index(base: Path, defaults: Mapping[str, Any]) -> Found:
@@ -25,7 +24,7 @@ def index(base: Path, defaults: Mapping[str, Any]) -> Found:
     """
     found: Found = {}
     for path in sorted(base.glob("*/record.json")):
-        record, given = records.read(path), _given(path.parent)
+        record, given = records.read(path), read_given(path.parent)
         if record is None or given is None:
             continue
         if records.minor(record["code"].get("version", "")) == records.minor(__version__):
@@ -40,33 +39,20 @@ def key(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     return json.dumps(told, sort_keys=True)
 
 
-def finished(runs: Runs, dataset: str = "") -> Path | None:
-    """The newest finished one of `runs`, on data that have not changed since."""
-    for folder, record in reversed(runs):
-        if record["status"] == "finished" and _same_data(record, dataset):
-            return folder
-    return None
+def newest(
+    found: Found, given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[Path | None, Path | None]:
+    """(finished, cut short): the newest runs that were given the same.
 
-
-def unfinished(runs: Runs) -> Path | None:
-    """The newest one of `runs` that was cut short; one that failed by itself is not."""
-    for folder, record in reversed(runs):
-        if record["status"] in ("running", "interrupted", "crashed"):
-            return folder
-    return None
-
-
-def free(folder: Path) -> bool:
-    """True when no living process works in a run's folder."""
-    return not is_locked(folder)
-
-
-def _given(folder: Path) -> dict[str, Any] | None:
-    try:
-        given = json.loads((folder / "parameters.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return given if isinstance(given, dict) else None
+    finished: on data that have not changed since. cut short: not what failed by itself.
+    """
+    runs = found.get(key(given, defaults), [])[::-1]
+    data = given.get("DATASET", "")
+    done = (folder for folder, record in runs
+            if record["status"] == "finished" and _same_data(record, data))
+    begun = (folder for folder, record in runs
+             if record["status"] in ("running", "interrupted", "crashed"))
+    return next(done, None), next(begun, None)
 
 
 def _same_data(record: records.Record, name: str) -> bool:

@@ -23,16 +23,17 @@ class Result:
 
     def take(self, answer: dict[str, Any], stopped: bool) -> None:
         """Fill in a worker's answer; an interrupt that we did not ask for is a failure."""
-        self.code, self.run, self.message = answer["code"], answer["run"], answer["message"]
-        if self.code is not None:
+        if answer["code"] is not None:
+            self.code, self.run, self.message = answer["code"], answer["run"], answer["message"]
             cut = CUT if stopped and self.code in (130, 143) else FAILED
             self.status = cut if self.code else DONE
 
 
-def ending(result: Result) -> str:
-    """How a run ended, in words."""
+def line(grid: Grid, result: Result) -> str:
+    """How a run stands, in words."""
     code = f", exit code {result.code}" if result.code else ""
-    return f"{result.status}{code}" + (f" ({result.run})" if result.run else "")
+    run = f" ({result.run})" if result.run else ""
+    return f"{grid.label(result.point)}: {result.status}{code}{run}"
 
 
 def counted(count: int, what: str) -> str:
@@ -45,31 +46,21 @@ def shape(grid: Grid) -> str:
     return f"{counted(len(grid.settings()), 'setting')}, {counted(len(grid.seeds), 'seed')}"
 
 
-def plan_text(grid: Grid, results: list[Result]) -> list[str]:
-    """Lines that say what a sweep would do."""
-    words = {(BEFORE, True): "done", (WAITING, True): "to go on with", (WAITING, False): "to do"}
-    lines = []
-    for result in results:
-        word = words[result.status, bool(result.run)]
-        run = f" ({result.run})" if result.run else ""
-        lines.append(f"{grid.label(result.point)}: {word}{run}")
+def summary(results: list[Result]) -> str:
+    """How many runs there are, and how they stand."""
     counts = Counter(result.status for result in results)
-    lines.append(f"{counted(len(results), 'run')}: {counts[BEFORE]} done, "
-                 f"{counts[WAITING]} to do")
-    return lines
+    stand = ", ".join(f"{n} {status}" for status, n in counts.items())
+    return f"{counted(len(results), 'run')}: {stand}"
 
 
 def end_text(grid: Grid, results: list[Result], code: int) -> list[str]:
     """Lines that say how a sweep ended: counts, each failure with its code, how to go on."""
-    counts = Counter(result.status for result in results)
-    ends = ", ".join(f"{n} {status}" for status, n in counts.items())
-    lines = [f"{counted(len(results), 'run')}: {ends}"]
+    lines = [summary(results)]
     for result in results:
         if result.status == FAILED:
-            lines.append(f"{grid.label(result.point)}: {ending(result)}")
-            lines += [f"    {line}" for line in result.message.splitlines()]
-    if code == 5:
-        lines.append("Out of time. Go on with the same command.")
-    elif code in (130, 143):
-        lines.append("Interrupted. Go on with the same command.")
+            lines.append(line(grid, result))
+            lines += [f"    {text}" for text in result.message.splitlines()]
+    if code in (5, 130, 143):
+        why = "Out of time." if code == 5 else "Interrupted."
+        lines.append(f"{why} Go on with the same command.")
     return lines
