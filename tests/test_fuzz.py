@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from samples import encoded, record
 
 from sslbook import datasets, nets, records
+from sslbook.book.parameters import Parameter
 from sslbook.datasets import packs, tables
 from sslbook.errors import UserError
 from sslbook.headless import plan
@@ -97,7 +98,7 @@ def canary(tmp_path):
 
 # -- parameters ------------------------------------------------------------------------------
 
-KNOWN = {name: {"inferred_type_name": kind, "default": "0", "help": ""} for name, kind in
+KNOWN = {name: Parameter(name, kind, 0, "what it means") for name, kind in
          (("SEED", "int"), ("MINUTES", "float"), ("FLAG", "bool"), ("DATASET", "str"),
           ("TAU", "float"), ("ODD", "None"))}
 ODD = ["1", "-1", "1e999", "0x10", "1_0", "9" * 400, "9" * 5000, "nan", "inf",
@@ -119,7 +120,7 @@ def test_odd_values_are_typed_or_refused(value):
 def test_parameters_are_typed_or_refused(pairs):
     found = explained(plan.parse, [f"{name}={value}" for name, value in pairs], KNOWN)
     for name, value in (found or {}).items():
-        kind = KNOWN[name]["inferred_type_name"]
+        kind = KNOWN[name].kind
         assert type(value).__name__ == (kind if kind in ("int", "float", "bool") else "str")
     explained(rules.check_standard, found or {})
 

@@ -7,14 +7,23 @@ home; published image sets are downloaded into `data/` when they are in none of 
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sslbook.core import paths
-from sslbook.datasets import folders, graphs, images, lookup, packs, shapes, tables
-from sslbook.datasets.graphs import GraphSet
-from sslbook.datasets.known import KNOWN
-from sslbook.datasets.types import ImageSet, TableSet, split_off
+from sslbook.datasets import lookup
+from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, SHAPES
 from sslbook.errors import UsageError
+
+if TYPE_CHECKING:
+    from sslbook.datasets.graphs import GraphSet as GraphSet
+    from sslbook.datasets.types import ImageSet as ImageSet
+    from sslbook.datasets.types import TableSet as TableSet
+    from sslbook.datasets.types import split_off as split_off
+
+# Loaded when first used, so that listing names imports no torch.
+_LAZY = {"GraphSet": "graphs", "ImageSet": "types", "TableSet": "types", "split_off": "types"}
 
 __all__ = ["GraphSet", "ImageSet", "TableSet", "get", "load", "names", "present", "split_off"]
 
@@ -26,17 +35,23 @@ _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"sslbook.datasets.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'sslbook.datasets' has no attribute {name!r}")
+
+
 def names() -> dict[str, str]:
     """Every name that `load` knows, with one line: what it is, counts, shape, licence."""
     return {
-        "shapes": shapes.DESCRIPTION,
-        "digits": images.DIGITS,
+        "shapes": SHAPES,
+        "digits": DIGITS,
         **{name: known.description for name, known in KNOWN.items()},
         "folder:PATH": "your own images; a sub-folder per class, or none: "
                        "folder:PATH[?skip_broken=1]",
         "pack:FILE.npz": "many images in one file, written by `sslbook data pack`: pack:FILE.npz",
-        **tables.BUNDLED,
-        **graphs.NAMES,
+        **BUNDLED,
+        **GRAPHS,
         "csv:FILE": "your own table: csv:FILE[?label=COLUMN&header=1&missing=skip]",
     }
 
@@ -53,6 +68,8 @@ def load(
     Returns an ImageSet, a TableSet or a GraphSet. Raises UsageError (unknown name or value) and
     DataError (nowhere, damaged, in another layout, not usable).
     """
+    from sslbook.datasets import folders, graphs, images, packs, shapes, tables
+
     kind, text, options = _parse(name)
     cut_here = kind != "shapes" and kind not in KNOWN
     lookup.one_of(kind, "split", split, ("train", "test", "all") if cut_here else ("train", "test"))
@@ -66,9 +83,9 @@ def load(
         return images.load_digits(split, limit, size)
     if kind in KNOWN:
         return images.load(kind, split, limit, size)
-    if kind in tables.BUNDLED:
+    if kind in BUNDLED:
         return tables.load_bundled(kind, split, limit)
-    if kind in graphs.NAMES:
+    if kind in GRAPHS:
         return graphs.load(kind, split, limit)
     path = _located(kind, text)
     if kind == "csv":
@@ -83,6 +100,8 @@ def present(name: str) -> bool:
 
     Nothing is opened, so a damaged set counts as present. Raises UsageError for an unknown name.
     """
+    from sslbook.datasets import graphs, images
+
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.find(kind) is not None
@@ -98,10 +117,12 @@ def get(name: str) -> Path:
     a set that comes with the packages needs nothing (returns the data folder).
     Raises UsageError and DataError as `load` does.
     """
+    from sslbook.datasets import graphs, images
+
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.get(kind)
-    if kind in graphs.NAMES:
+    if kind in GRAPHS:
         return graphs.get(kind)
     return _located(kind, text) if kind in _OPTIONS else paths.data()
 

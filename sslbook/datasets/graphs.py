@@ -19,14 +19,9 @@ from torch import Tensor
 
 from sslbook.core import files, paths
 from sslbook.datasets import lookup
+from sslbook.datasets.known import GRAPHS
 from sslbook.datasets.types import _Samples, first, permutation, rows_of
 
-NAMES = {
-    "digits_knn": "the 1,797 digits of scikit-learn as a graph: each is joined to the 5 nearest; "
-                  "8 x 8 centred pixels as features, 10 classes, 200 + 1,000 nodes; CC BY 4.0",
-    "cora": "2,708 papers joined by citations; 1,433 words (0/1) as features, 7 classes, "
-            "140 + 1,000 nodes; MIT (repository kimiyoung/planetoid)",
-}
 _NEIGHBOURS, _LABELLED, _TEST = 5, 20, 1000
 _SOURCE = ("https://raw.githubusercontent.com/kimiyoung/planetoid/"
            "af6abf468a772cc055bec88c52e4d6f51b7c37e3/data")
@@ -82,7 +77,7 @@ def load(name: str, split: str, limit: int) -> GraphSet:
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     edges = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
     graph = GraphSet(
-        name=name, split=split, description=NAMES[name], parts=torch.from_numpy(parts),
+        name=name, split=split, description=GRAPHS[name], parts=torch.from_numpy(parts),
         features=torch.from_numpy(features.astype(np.float32)),
         edges=torch.from_numpy(edges.astype(np.int64)), labels=torch.from_numpy(labels), **about,
     )

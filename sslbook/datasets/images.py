@@ -20,11 +20,9 @@ import torch
 
 from sslbook.core import paths
 from sslbook.datasets import lookup, pixels
-from sslbook.datasets.known import IDX, KNOWN
+from sslbook.datasets.known import DIGITS, IDX, KNOWN
 from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, rows_of
 from sslbook.errors import DataError
-
-DIGITS = "handwritten digits, 1,438 + 359 grey images (3, 8, 8), 10 classes; CC BY 4.0"
 
 Arrays = tuple[np.ndarray, np.ndarray, tuple[str, ...]]  # images, labels (N,), class names
 

@@ -1,4 +1,4 @@
-"""Facts about the published image sets: where their files lie, checksums, statistics, licences."""
+"""Facts about sets: one line of each, and where files of published images lie, their checksums."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ class Known:
         return f"{self.about}; {self.licence}"
 
 
+BUNDLED = {  # with scikit-learn
+    "breast_cancer": "569 x 30 measurements of cell nuclei, 2 classes, 80 / 20 %; CC BY 4.0",
+    "wine": "178 x 13 chemical analyses of wines, 3 classes, 80 / 20 %; CC BY 4.0",
+    "iris": "150 x 4 measurements of flowers, 3 classes, 80 / 20 %; CC BY 4.0",
+}
+GRAPHS = {
+    "digits_knn": "the 1,797 digits of scikit-learn as a graph: each is joined to the 5 nearest; "
+                  "8 x 8 centred pixels as features, 10 classes, 200 + 1,000 nodes; CC BY 4.0",
+    "cora": "2,708 papers joined by citations; 1,433 words (0/1) as features, 7 classes, "
+            "140 + 1,000 nodes; MIT (repository kimiyoung/planetoid)",
+}
+SHAPES = ("8 coloured shapes, drawn by the package; 6,000 + 2,000 images (3, 32, 32); "
+          "CC0 1.0 (drawn by sslbook)")
+DIGITS = "handwritten digits, 1,438 + 359 grey images (3, 8, 8), 10 classes; CC BY 4.0"
 KNOWN = {
     "mnist": Known(
         "MNIST", "MNIST/raw",

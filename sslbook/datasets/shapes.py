@@ -10,14 +10,12 @@ import numpy as np
 import torch
 
 from sslbook.core.streams import derive
+from sslbook.datasets.known import SHAPES
 from sslbook.datasets.types import ImageSet
 
 CLASSES = ("disc", "square", "triangle", "ring", "plus", "star", "half-disc", "two bars")
 COUNTS = {"train": 6000, "test": 2000}
 LICENCE = "CC0 1.0 (drawn by sslbook)"
-DESCRIPTION = (
-    f"8 coloured shapes, drawn by the package; 6,000 + 2,000 images (3, 32, 32); {LICENCE}"
-)
 # Of 24,000 images at 32 pixels, seeds 0-3; a test compares.
 MEAN = (0.5004, 0.4998, 0.5010)
 STD = (0.2868, 0.2898, 0.2880)
@@ -50,7 +48,7 @@ def shapes(n: int, seed: int = 0, size: int = 32, split: str = "train") -> Image
     return ImageSet(
         name="shapes", split=split, images=torch.from_numpy(images), labels=tensors["shape"],
         classes=CLASSES, mean=MEAN, std=STD, licence=LICENCE, source="sslbook.datasets.shapes",
-        description=DESCRIPTION, factors=tensors,
+        description=SHAPES, factors=tensors,
     )
 
 

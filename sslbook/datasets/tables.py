@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sslbook.datasets.known import BUNDLED
 from sslbook.datasets.lookup import one_of, unusable
 from sslbook.datasets.types import TableSet, hold_out, rows_of
 from sslbook.errors import DataError
@@ -18,11 +19,6 @@ from sslbook.errors import DataError
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-BUNDLED = {
-    "breast_cancer": "569 x 30 measurements of cell nuclei, 2 classes, 80 / 20 %; CC BY 4.0",
-    "wine": "178 x 13 chemical analyses of wines, 3 classes, 80 / 20 %; CC BY 4.0",
-    "iris": "150 x 4 measurements of flowers, 3 classes, 80 / 20 %; CC BY 4.0",
-}
 _MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "#n/a", "<na>")
 _MOST_KINDS = 256  # of texts in one column: more is a name or an identifier, not a category
 _FEWEST_LINES = 6

@@ -5,115 +5,19 @@ Each test sees the message, the exit code and what is left on disk; no process i
 
 from __future__ import annotations
 
-import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
-import tiny_book
-from PIL import Image
 from stopped import Started, posix, steps_kept, weights
 from tiny_book import alive, sslbook, wait_for
 
 from sslbook import records
-from sslbook.core import paths
-from sslbook.run.folder import create_folder
 from sslbook.training.checkpoints import read_checkpoint
 
 # -- data ------------------------------------------------------------------------------------
 
 
-def pictures(folder, kinds=("cat", "dog"), n=8):
-    rng = np.random.default_rng(0)
-    for kind in kinds:
-        (folder / kind).mkdir(parents=True)
-        for i in range(n):
-            pixels = rng.integers(0, 255, (36, 36, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / kind / f"{i}.png")
-    return folder
-
-
-def _empty(folder):
-    folder.mkdir()
-
-
-def _no_pictures(folder):
-    folder.mkdir()
-    (folder / "notes.txt").write_text("no picture")
-
-
-def _one_class(folder):
-    pictures(folder, kinds=("cat",))
-
-
-def _broken(folder):
-    path = pictures(folder) / "dog" / "3.png"
-    path.write_bytes(path.read_bytes()[:100])
-
-
-def _no_image(folder):
-    (pictures(folder) / "dog" / "3.png").write_bytes(b"this is not an image")
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [(_empty, "images"), (_no_pictures, "images"), (_one_class, "one class only: cat"),
-     (_broken, "dog/3.png"), (_no_image, "dog/3.png")],
-)
-def test_bad_folders_are_named(book, sslbook_, tmp_path, make, says):
-    make(tmp_path / "photos")
-    found = sslbook_("run", "tiny", "-p", f"DATASET=folder:{tmp_path / 'photos'}")
-    assert found.code == 3
-    assert says in found.err.replace(os.sep, "/")
-    assert "photos" in found.lines[0]
-    assert len(found.lines) == 3
-    assert not paths.runs().exists()
-
-
-def test_a_broken_image_is_skipped_only_on_request(book, tmp_path, capsys):
-    _broken(tmp_path / "photos")
-    name = f"folder:{tmp_path / 'photos'}?skip_broken=1"
-    space = tiny_book.here(PRESET="check", DATASET=name)
-    assert "dog/3.png" in space["train_set"].description or len(space["train_set"]) < 16
-
-
-@pytest.mark.parametrize("keep", [0, 50, 0.5, -1])
-def test_a_truncated_pack_is_named(book, sslbook_, tmp_path, keep):
-    pack = tmp_path / "photos.npz"
-    assert sslbook_("data", "pack", pictures(tmp_path / "photos"), pack).code == 0
-    content = pack.read_bytes()
-    pack.write_bytes(content[: int(len(content) * keep) if isinstance(keep, float) else keep])
-    found = sslbook_("run", "tiny", "-p", f"DATASET=pack:{pack}")
-    assert found.code == 3
-    assert "photos.npz" in found.lines[0]
-    assert len(found.lines) == 3
-    assert not paths.runs().exists()
-
-
 # -- folders that cannot be written -------------------------------------------------------------
-
-
-def test_an_output_folder_that_cannot_be(book, sslbook_, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    found = sslbook_("run", "tiny", "-p", f"OUT_DIR={tmp_path / 'file' / 'below'}")
-    assert found.code == 4
-    assert found.lines[0].startswith("Cannot write")
-    assert len(found.lines) == 3
-    assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_read_only_output_folder(book, sslbook_, monkeypatch):
-    import tempfile
-
-    def refuse(*arguments, **named):
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
-    found = sslbook_("run", "tiny")
-    assert found.code == 4
-    assert "is read-only" in found.lines[0]
-    assert found.lines[2] == "Give a folder you own with OUT_DIR or SSLBOOK_HOME."
 
 
 # -- runs that are stopped -----------------------------------------------------------------------
@@ -224,10 +128,3 @@ def test_two_runs_at_once_have_two_folders(book, whole, tmp_path):
     assert [process.wait(120) for process in both] == [0, 0]
     first, second = Started.folders()
     assert weights(first) == weights(second) == whole(tmp_path)
-
-
-def test_runs_begun_in_the_same_second_have_their_own_folders(book):
-    with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: create_folder(paths.runs(), "smoke", 3), range(64)))
-    assert len(set(made)) == 64
-    assert all(folder.is_dir() for folder in made)

