@@ -104,7 +104,7 @@ def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(
         return 3600.0 * any(paths.runs().glob("*/*/train/*/checkpoint.pt"))
 
     monkeypatch.setattr(execute, "time", SimpleNamespace(monotonic=clock))
-    kept = tmp_path / "logs" / "tiny.log"
+    kept = tmp_path / "tiny.log"
     found = sslbook_("run", "tiny", "--preset", "smoke", "--timeout", "30", "--json",
                      "--log-file", kept)
     monkeypatch.setattr(execute, "time", time)
@@ -178,6 +178,8 @@ def test_how_runs_stand(shelved):
 
 def test_pruning_keeps_the_newest_and_what_runs(shelved, sslbook_):
     assert [folder.name for folder in runs.to_prune(1, "one")] == ["2", "3"]
+    two = json.loads(sslbook_("runs", "list", "two", "--json").out)
+    assert two == [{"chapter": "two", "id": "1", "status": "finished"}]
     found = sslbook_("runs", "prune", "--keep", "1", "--yes")
     assert found.code == 0, found.err
     assert "2 runs deleted" in found.out

@@ -103,19 +103,18 @@ def test_wrong_values_are_three_lines(texts, says):
     assert (lines_of(caught)[1], len(lines_of(caught))) == ("Nothing was started.", 3)
 
 
+@pytest.mark.parametrize("text", ["", "2-0", "-1", "0-", "1.5", "0,,1", "0-10000", "0-9" * 9, "٣"])
+def test_what_is_no_seed_is_named(text):
+    with pytest.raises(UsageError, match="Nothing was started"):
+        grid.parse_seeds(text)
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 20)), min_size=1, max_size=6))
 def test_seeds_are_the_union_of_their_ranges(spans):
     text = ",".join(f"{a}-{a + n}" if n else str(a) for a, n in spans)
     wanted = itertools.chain.from_iterable(range(a, a + n + 1) for a, n in spans)
     assert grid.parse_seeds(text) == list(dict.fromkeys(wanted))
-
-
-@pytest.mark.parametrize("text", ["", "2-0", "-1", "0-", "1.5", "0,,1", "0-10000", "0-9" * 9, "٣"])
-def test_what_is_no_seed_is_named(text):
-    with pytest.raises(UsageError) as caught:
-        grid.parse_seeds(text)
-    assert len(lines_of(caught)) == 3
 
 
 @pytest.fixture
@@ -143,13 +142,9 @@ def test_the_same_command_finds_the_same_folder(tiny):
 @pytest.mark.parametrize(
     ("arguments", "kind", "says"),
     [
-        (("tinny", [], "0", "smoke"), UsageError, "No chapter is called 'tinny'"),
-        (("absent", [], "0", "smoke"), UsageError, "The notebook of 'absent' is not here"),
-        (("tiny", [], "0", "smok"), UsageError, "Unknown preset 'smok'"),
         (("tiny", [], "0", ""), UsageError, "A sweep needs one preset"),
         (("tiny", ["EPOCHS=1,-2"], "0", "smoke"), UsageError, "EPOCHS cannot be negative"),
         (("tiny", ["OUT_DIR=a,b"], "0", "smoke"), UsageError, "OUT_DIR takes one folder"),
-        (("tiny", ["DATASET=shapes,none"], "0", "smoke"), UsageError, "There is no data set"),
         (("tiny", ["DATASET=folder:no"], "0", "smoke"), DataError, "folder:no was not found"),
         (("tiny", ["EPOCHS=1,2"], "0-8000", "smoke"), UsageError, "This sweep has 16,002 runs"),
     ],

@@ -226,13 +226,12 @@ def test_batchnorm_over_ranks_is_batchnorm(alone, norm, shape):
     ("cuda", 4, 4, ""), ("cuda", 1, 1, ""), ("cpu", 0, 64, ""),
 ])
 def test_more_ranks_than_gpus_are_refused(monkeypatch, where, gpus, count, says):
-    monkeypatch.setattr("sslbook.core.device.choose", lambda: torch.device(where))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     if not says:
-        torchrun.check(count)
+        torchrun.check(count, torch.device(where))
         return
     with pytest.raises(UsageError) as caught:
-        torchrun.check(count)
+        torchrun.check(count, torch.device(where))
     lines = str(caught.value).splitlines()
     assert lines[:2] == [says, "Nothing was started."]
     assert len(lines) == 3
