@@ -1,4 +1,4 @@
-"""Which chapters a change touches: those whose notebook, twin or data generator differs in git."""
+"""Which chapters a change touches: their notebook, description, twin, test or data differ in git."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def changed_chapters(base: str | None = None, folder: Path | None = None) -> lis
 def _sources(chapter: Chapter) -> list[str]:
     """The files that make a chapter what it is, as git names them."""
     twins = [f"sslbook/methods/{name}.py" for name in chapter.twin]
+    tests = [f"tests/methods/test_{name}.py" for name in chapter.twin]
     data = [f"sslbook/datasets/{name}.py" for name in chapter.data]
-    return [chapter.inside, *twins, *data]
+    described = chapter.inside.removesuffix(".ipynb") + ".yml"
+    return [chapter.inside, described, *twins, *tests, *data]
 
 
 def _changed_files(root: Path, base: str | None) -> set[str] | None:
