@@ -473,7 +473,7 @@ def test_a_failed_download_is_explained(monkeypatch):
         with pytest.raises(DataError, match="cifar100 could not be downloaded") as error:
             datasets.load("cifar100")
         assert "sslbook data get cifar100" in str(error.value)
-        assert str(paths.data() / "cifar100") in str(error.value)
+        assert str(paths.data()) in str(error.value)
 
 
 # -- folders -----------------------------------------------------------------------------------
