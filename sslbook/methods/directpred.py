@@ -33,7 +33,8 @@ def direct_predictor(moment: Tensor, eps: float = EPS, alpha: float = 0.5) -> Te
     """
     check_knob(eps, "eps", "direct_predictor", zero=True)
     check_knob(alpha, "alpha", "direct_predictor", zero=False)
-    if moment.ndim != 2 or moment.shape[0] != moment.shape[1] or not moment.is_floating_point():
+    square = moment.ndim == 2 and 0 < len(moment) == moment.shape[1]
+    if not square or not moment.is_floating_point():
         raise UsageError("direct_predictor takes a square matrix (D, D) of floating-point numbers; "
                          f"this is {moment.dtype} of shape {tuple(moment.shape)}.")
     moment = full_precision(moment)
