@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from sslbook.training.capture import Obstacles
 from torch import nn
 
 from sslbook.methods.byol import byol_loss, ema_update
 from sslbook.nets import heads
+from sslbook.training import Obstacles
 
 
 def test_the_hook_of_heads_is_the_moving_average_with_a_half_cosine() -> None:
