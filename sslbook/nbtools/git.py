@@ -1,4 +1,4 @@
-"""Which chapters a change touches: their notebook, description, twin, test or data differ in git."""
+"""Which chapters a change touches: their notebook, metadata, twin, test or data differ in git."""
 
 from __future__ import annotations
 
