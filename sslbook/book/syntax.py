@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 import threading
 from collections.abc import Iterator
 
-_ESCAPED = re.compile(r"^([ \t]*)[%!].*$", re.M)
 _TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 _TORCH_GLOBAL = {"manual_seed", "manual_seed_all", "seed", "rand_like", "randn_like",
                  "randint_like"}
@@ -17,23 +15,12 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def parse(source: str) -> ast.Module | None:
-    """The tree of a cell, `%` and `!` lines read as `pass`; None where it is not Python."""
-    for text in (source, _ESCAPED.sub(r"\1pass", source)):
-        try:
-            with _ONE_AT_A_TIME:
-                return ast.parse(text)
-        except (SyntaxError, ValueError):
-            continue
-    return None
-
-
-def escapes(source: str) -> list[str]:
-    """The `%` and `!` lines of a cell that is no plain Python."""
+    """The tree of a cell; None where it is not Python, as with `%` and `!` lines."""
     try:
-        ast.parse(source)
-        return []
+        with _ONE_AT_A_TIME:
+            return ast.parse(source)
     except (SyntaxError, ValueError):
-        return [match.group().strip() for match in _ESCAPED.finditer(source)]
+        return None
 
 
 def dotted(node: ast.AST) -> str:
@@ -101,9 +88,3 @@ def unseeded(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
         if (torch and (name in _TORCH_GLOBAL or (name in _TORCH_DRAWS and not given))
                 or (in_place and not given) or entropy):
             yield dotted(call.func) or _last(call.func)
-
-
-def names(tree: ast.AST) -> str:
-    """The dotted names of all calls of a tree, in small letters, one per line."""
-    found = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return "\n".join(dotted(function).lower() or _last(function).lower() for function in found)

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from sslbook.book.notebook import BEGIN, BLANK, END, blank
+from sslbook.book.notebook import blank, solved
 from sslbook.errors import UsageError
 
 Entry = dict[str, Any]  # a part of a chapter's file
@@ -177,12 +177,6 @@ def _fill(template: str, words: dict[str, str]) -> str:
         return margin + words[found[2] or found[3]].replace("\n", f"\n{margin}")
 
     return _SLOT.sub(put, template)
-
-
-def solved(cell: str) -> str:
-    """A cell's code without the marks of blank and solution."""
-    marks = (BEGIN, END, BLANK)
-    return "\n".join(line for line in cell.splitlines() if not line.strip().startswith(marks))
 
 
 def _value(cell: str, name: str, case: str) -> str:
