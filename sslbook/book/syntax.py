@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 _TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 _TORCH_GLOBAL = {"manual_seed", "manual_seed_all", "seed", "rand_like", "randn_like",
@@ -36,16 +37,22 @@ def dotted(node: ast.AST) -> str:
 def calls(tree: ast.AST, *names: str) -> list[ast.Call]:
     """Calls whose function is one of `names`, plain or as the last part of a dotted name."""
     found = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in found if _last(call.func) in names]
+    return [call for call in found if last(call.func) in names]
 
 
-def _last(node: ast.AST) -> str:
+def last(node: ast.AST) -> str:
+    """The last part of a dotted name, also of one that hangs on a call; "" for anything else."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
     """The value of a keyword argument, None where it is not given."""
     return next((word.value for word in call.keywords if word.arg == name), None)
+
+
+def literal(node: ast.AST | None) -> Any:
+    """The value of a constant, None for anything else."""
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
@@ -87,4 +94,4 @@ def unseeded(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
         entropy = name == "default_rng" and not (call.args or call.keywords)
         if (torch and (name in _TORCH_GLOBAL or (name in _TORCH_DRAWS and not given))
                 or (in_place and not given) or entropy):
-            yield dotted(call.func) or _last(call.func)
+            yield dotted(call.func) or last(call.func)

@@ -78,7 +78,7 @@ def _course(path: Path, wanted: str) -> dict[str, Any]:
 
 def notebook(chapter: Chapter, assignment: Assignment) -> str:
     """The assignment's source as nbgrader wants it: solved, hidden tests marked."""
-    cells = [_cell("markdown", "intro", _text("start.md").format(title=chapter.title)),
+    cells = [_cell("markdown", "intro", _text("start.md").rstrip("\n").format(title=chapter.title)),
              _cell("code", "imports", "import torch")]
     for task in assignment.tasks:
         name, (shown, hidden) = task.name, task.points
@@ -121,7 +121,8 @@ def marking(assignment: Assignment) -> str:
     """Marking notes of an assignment: what was drawn, the rubric, what a full answer says."""
     drawn = "\n".join(f"- `{task.name}` ({sum(task.points)} points). {task.note}"
                       for task in assignment.tasks)
-    return (f"{_text('marking.md').replace('NAME', assignment.chapter)}\n## {assignment.chapter}\n\n{drawn}"
+    head = _text("marking.md").replace("NAME", assignment.chapter)
+    return (f"{head}\n## {assignment.chapter}\n\n{drawn}"
             f"\n\n**{assignment.question.text}**\n\nA full answer: {_full(assignment)}\n")
 
 

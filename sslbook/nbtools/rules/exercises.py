@@ -65,8 +65,7 @@ def exercise_cells(chapter: NotebookSource) -> Iterator[Finding]:
 
 def _named(call: ast.Call) -> object:
     """The literal that a call has as its first argument or as `name`, None where it has none."""
-    first = call.args[0] if call.args else syntax.keyword(call, "name")
-    return first.value if isinstance(first, ast.Constant) else None
+    return syntax.literal(call.args[0] if call.args else syntax.keyword(call, "name"))
 
 
 @rule()

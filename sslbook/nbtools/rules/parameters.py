@@ -106,23 +106,13 @@ def presets(chapter: NotebookSource) -> Iterator[Finding]:
 @rule()
 def start_call(chapter: NotebookSource) -> Iterator[Finding]:
     """`run = sslbook.start("<chapter>", PRESETS, globals())` once; presets have every parameter."""
-    calls = [
-        (cell, node.value)
-        for cell in chapter.code
-        for node in cell.tree.body
-        if isinstance(node, ast.Assign) and syntax.dotted(node.targets[0]) == "run"
-        if isinstance(node.value, ast.Call) and syntax.dotted(node.value.func) == "sslbook.start"
-    ]
-    if len(calls) != 1:
-        yield None, f"run = sslbook.start(...) is asked for once; found {len(calls)}"
-        return
-    cell, call = calls[0]
-    first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-    if first != chapter.chapter.name:
-        yield cell.index, f"the run starts as {first!r}, the chapter is {chapter.chapter.name!r}"
-    if [ast.unparse(argument) for argument in call.args[1:]] != ["PRESETS", "globals()"]:
-        yield cell.index, "sslbook.start is not given PRESETS and globals()"
-    settings = str(parameters.presets(one.tree for one in chapter.code))
+    asked = f"run = sslbook.start({chapter.chapter.name!r}, PRESETS, globals())"
+    found = [ast.unparse(node) for cell in chapter.code for node in cell.tree.body
+             if isinstance(node, ast.Assign) and syntax.calls(node, "start")]
+    if found != [asked]:
+        yield None, f"{asked} is asked for once; found {found}"
+    presets = parameters.presets(cell.tree for cell in chapter.code).values()
+    settings = {key for one in presets if isinstance(one, dict) for key in one}
     for name in names(chapter):  # a parameter that no preset names would be taken for a constant
-        if name not in STANDARD and f"'{name.lower()}'" not in settings:
-            yield cell.index, f"no preset says what {name} is by default ({name.lower()})"
+        if name not in STANDARD and name.lower() not in settings:
+            yield None, f"no preset says what {name} is by default ({name.lower()})"
