@@ -17,10 +17,13 @@ def changed_chapters(base: str | None = None, folder: Path | None = None) -> lis
     every chapter counts as changed.
     """
     folder = Path(folder) if folder is not None else paths.notebooks()
-    listed = chapters(folder)
-    changed = _changed_files(folder.resolve().parent, base)
-    if changed is None:
+    root, listed = folder.resolve().parent, chapters(folder)
+    since = _merge_base(root, base) if base else _default_base(root)
+    differing = since and said(root, "diff", "--name-only", "--relative", "-z", since, "--")
+    new = said(root, "ls-files", "--others", "--exclude-standard", "-z")
+    if differing is None or new is None:
         return listed
+    changed = set((differing + new).split("\0"))
     return [chapter for chapter in listed if changed & set(_sources(chapter))]
 
 
@@ -29,18 +32,6 @@ def _sources(chapter: Chapter) -> list[str]:
     twins = [f"sslbook/methods/{name}.py" for name in chapter.twin]
     data = [f"sslbook/datasets/{name}.py" for name in chapter.data]
     return [chapter.inside, *twins, *data]
-
-
-def _changed_files(root: Path, base: str | None) -> set[str] | None:
-    """Files that differ from the merge base, and new ones; None where that cannot be said."""
-    since = _merge_base(root, base) if base else _default_base(root)
-    if since is None:
-        return None
-    differing = said(root, "diff", "--name-only", "--relative", "-z", since, "--")
-    new = said(root, "ls-files", "--others", "--exclude-standard", "-z")
-    if differing is None or new is None:
-        return None
-    return {name for name in (differing + new).split("\0") if name}
 
 
 def _default_base(root: Path) -> str | None:
