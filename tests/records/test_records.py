@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import sslbook
 from sslbook import cli, records
 from sslbook.core import paths
-from sslbook.records import controls, schema
+from sslbook.records import controls, schema, store
 
 
 def put(folder: Path, text: str | bytes) -> Path:
@@ -284,7 +284,7 @@ def test_the_latest_record_of_the_same_data_is_own_or_shipped(shelf):
 
 def test_a_file_is_read_again_only_when_it_changed(shelf, monkeypatch):
     read, seen = records.read, []
-    monkeypatch.setattr(records, "read", lambda path: (seen.append(path.name), read(path))[1])
+    monkeypatch.setattr(store, "read", lambda path: (seen.append(path.name), read(path))[1])
     for _ in range(3):
         assert len(records.shipped("one")) == 3
     assert sorted(seen) == [path.name for path in records.shipped_files("one")]
@@ -295,7 +295,7 @@ def test_a_file_is_read_again_only_when_it_changed(shelf, monkeypatch):
 
 def test_a_run_reads_the_records_of_its_chapter_once(shelf, monkeypatch):
     read, seen = records.read, []
-    monkeypatch.setattr(records, "read", lambda path: (seen.append(path), read(path))[1])
+    monkeypatch.setattr(store, "read", lambda path: (seen.append(path), read(path))[1])
     shelf("tiny/check-cpu-s1.json", record(1, chapter="tiny", preset="check"))
     put(paths.runs() / "one" / "id", json.dumps(record()))
     run = tiny_book.here(PRESET="check")["run"]
