@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ _BUILTINS = {"__builtins__": {}, "dict": dict}
 
 def read(notebook: Path) -> dict[str, dict[str, Any]]:
     """The dict PRESETS of a notebook; {} where it has none that is a literal of dicts."""
-    values: dict[str, Any] = {}
     cells = nbformat.read(notebook, as_version=4).cells
-    trees = [syntax.parse(cell.source) for cell in cells if cell.cell_type == "code"]
+    return presets(syntax.parse(cell.source) for cell in cells if cell.cell_type == "code")
+
+
+def presets(trees: Iterable[ast.Module | None]) -> dict[str, dict[str, Any]]:
+    """What `read` returns, from the syntax trees of the code cells."""
+    values: dict[str, Any] = {}
     for node in (node for tree in trees if tree for node in tree.body):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _plain(node):
             code = compile(ast.Expression(node.value), "presets", "eval")

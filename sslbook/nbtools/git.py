@@ -17,10 +17,13 @@ def changed_chapters(base: str | None = None, folder: Path | None = None) -> lis
     every chapter counts as changed.
     """
     folder = Path(folder) if folder is not None else paths.notebooks()
-    listed = chapters(folder)
-    changed = _changed_files(folder.resolve().parent, base)
-    if changed is None:
+    root, listed = folder.resolve().parent, chapters(folder)
+    since = _merge_base(root, base) if base else _default_base(root)
+    differing = since and said(root, "diff", "--name-only", "--relative", "-z", since, "--")
+    new = said(root, "ls-files", "--others", "--exclude-standard", "-z")
+    if differing is None or new is None:
         return listed
+    changed = set((differing + new).split("\0"))
     return [chapter for chapter in listed if changed & set(_sources(chapter))]
 
 
@@ -33,20 +36,8 @@ def _sources(chapter: Chapter) -> list[str]:
     return [chapter.inside, described, *twins, *tests, *data]
 
 
-def _changed_files(root: Path, base: str | None) -> set[str] | None:
-    """Files that differ from the merge base, and new ones; None where that cannot be said."""
-    since = _merge_base(root, base) if base else _default_base(root)
-    if since is None:
-        return None
-    differing = _git(root, "diff", "--name-only", "--relative", "-z", since, "--")
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
-    if differing is None or new is None:
-        return None
-    return {name for name in (differing + new).split("\0") if name}
-
-
 def _default_base(root: Path) -> str | None:
-    head = _git(root, "rev-parse", "HEAD")
+    head = said(root, "rev-parse", "HEAD")
     for name in ("origin/main", "main"):
         since = _merge_base(root, name)
         if since:
@@ -56,10 +47,10 @@ def _default_base(root: Path) -> str | None:
 
 def _merge_base(root: Path, base: str) -> str | None:
     # A name that begins with a dash would be read as an option.
-    return None if base.startswith("-") else _git(root, "merge-base", "HEAD", base)
+    return None if base.startswith("-") else said(root, "merge-base", "HEAD", base)
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def said(root: Path, *arguments: str) -> str | None:
     """What git prints, stripped; None where git is missing or says no."""
     try:
         done = subprocess.run(  # nosec B607 # the user's own git, as in a shell
