@@ -7,7 +7,6 @@ enough for small type.
 
 from __future__ import annotations
 
-import difflib
 import os
 import textwrap
 from collections.abc import Sequence
@@ -85,21 +84,14 @@ def use(context: str = "") -> Context:
     """
     context = context or os.environ.get("SSLBOOK_FIGURES", "") or "page"
     if context not in CONTEXTS:
-        near = difflib.get_close_matches(context, CONTEXTS, n=1) or list(CONTEXTS)
         raise UsageError(f"There is no figure context {context!r}.",
-                         "The look was left as it is.", f'Use "{near[0]}".')
+                         "The look was left as it is.", f"Use one of {', '.join(CONTEXTS)}.")
     sizes = CONTEXTS[context]
     mpl.rc_file(Path(__file__).with_name("book.mplstyle"), use_default_template=False)
     mpl.rcParams.update({"figure.figsize": sizes.strip, "figure.dpi": sizes.dpi,
                          "axes.prop_cycle": mpl.cycler(color=CYCLE)})
     _active[:] = [sizes]
     return sizes
-
-
-def require(fits: object, what: str, todo: str) -> None:
-    """Raise UsageError unless `fits`: what does not, and what to type instead."""
-    if not fits:
-        raise UsageError(what, "Nothing was drawn.", todo)
 
 
 def active() -> Context:
