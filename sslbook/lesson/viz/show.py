@@ -40,8 +40,12 @@ def display_png(fig: Figure, alt: str) -> None:
     """Send the figure to the front end as image/png with its alternative text."""
     from IPython.display import display
 
-    data = {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
-    display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    display(as_data(fig, alt), raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def as_data(fig: Figure, alt: str) -> dict[str, str]:
+    """The figure as a PNG, and its text, by kind of output."""
+    return {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
 
 
 def display_markdown(markdown: str, plain: str) -> None:
