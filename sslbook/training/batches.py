@@ -24,8 +24,9 @@ class Batches:
     data: tensor (N, ...) or tuple of them, of any kind (uint8 images, float rows, ids).
     batch_size: samples of a step; at most N. The incomplete last batch of an epoch is dropped.
     transform: `transform(batch, generator)` makes views or masks; its generator is on the CPU
-    and depends on (seed, name, "views", step) alone. Data that take more than a quarter of the
-    device's free memory stay where they are (a memory map) and are read ahead.
+    and depends on (seed, name, "views", step) alone. budget: bytes that the data may take on the
+    device; more stay where they are (a memory map) and are read ahead. None: a quarter of the
+    memory that is free.
 
     `len(batches)` is the number of steps of an epoch and `batches(step)` the batch of a step, so
     any step can be had without the ones before it. Raises DataError for an empty data set.
@@ -44,6 +45,7 @@ class Batches:
         streams: Streams,
         transform: Transform | None = None,
         device: torch.device | str = "cpu",
+        budget: int | None = None,
     ):
         tensors = data if isinstance(data, tuple) else (data,)
         self.count = len(tensors[0])
@@ -53,7 +55,7 @@ class Batches:
             raise DataError("The tensors of a batch differ in length.", "Nothing was trained.")
         self.device = torch.device(device)
         self.batch_size = max(1, min(int(batch_size), self.count))
-        self._rows = prefetch.reader(tensors, self.device)
+        self._rows = prefetch.reader(tensors, self.device, budget)
         self._single = not isinstance(data, tuple)
         self._streams, self._transform = streams, transform
         self._orders: dict[int, Tensor] = {}

@@ -27,9 +27,9 @@ def budget(device: torch.device) -> int:
         return 2**31
 
 
-def reader(tensors: Rows, device: torch.device) -> Resident | Ahead:
-    """The reader for tensors: from the device where its `budget` allows."""
-    fits = sum(t.nbytes for t in tensors) <= budget(device)
+def reader(tensors: Rows, device: torch.device, limit: int | None) -> Resident | Ahead:
+    """The reader for tensors of which `limit` bytes may lie on the device (None: `budget`)."""
+    fits = sum(t.nbytes for t in tensors) <= (budget(device) if limit is None else limit)
     return Resident(tensors, device) if fits else Ahead(tensors, device)
 
 

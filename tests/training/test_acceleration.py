@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 import tape
@@ -176,10 +175,9 @@ def place(request, small_run, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def assert_accelerated_equals_eager(place, method: dict, mode: str = "graph", way: str = "graph",
-                                    **settings):
+def assert_accelerated_equals_eager(place, method: dict, mode: str = "graph", **settings):
     eager = trained(place("off", **settings), method, "off")
-    other = trained(place(way, **settings), method, way)
+    other = trained(place("graph", **settings), method, "graph")
     assert (eager.mode, other.mode) == ("eager", mode)
     assert_equal_courses(eager, other)
     assert eager.last("loss") != eager.rows[1]["loss"], "nothing was trained"
@@ -279,7 +277,7 @@ def test_where_no_graph_can_be_auto_is_silent_and_graph_says_so(small_run, capsy
     assert "not accelerated" not in capsys.readouterr().out
     trained(small_run(place="graph"), TABLE, "graph", steps=6)
     assert "steps are not accelerated: there is no CUDA device" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="auto, graph, compile, off"):
+    with pytest.raises(UsageError, match="auto, graph, off"):
         trained(small_run(place="wrong"), TABLE, "fast")
 
 
@@ -304,26 +302,6 @@ def test_auto_captures_on_a_gpu_that_the_bench_has_seen_it_equal_on(
         make_step(Dense(), rows(small_run()), F.mse_loss, PLAIN, torch.device(device),
                   accelerate="auto")
     assert made == [kind, Step]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("name", ["dense, ema", "masked, lars"])
-def test_compiled_steps_equal_eager_ones(small_run, name):
-    def place(way):
-        return small_run(place=way)
-
-    assert_accelerated_equals_eager(place, METHODS[name], mode="compile", way="compile")
-
-
-def test_a_compiler_that_is_missing_costs_a_line(small_run, capsys, monkeypatch):
-    def broken(*_args):
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(torch, "compile", lambda function, **options: broken)
-    history = trained(small_run(), TABLE, "compile")
-    assert history.mode == "eager"
-    assert "torch.compile failed (RuntimeError)" in capsys.readouterr().out
 
 
 @needs_cuda
