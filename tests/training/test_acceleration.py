@@ -79,28 +79,9 @@ class Counting(Dense):
         return super().forward(batch, loss)
 
 
-class Masked(nn.Module):
-    """One view: hidden patches of an image are restored."""
-
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(75, 32), nn.GELU(), nn.Linear(32, 75))
-
-    def forward(self, batch, loss):
-        patches, hidden = batch
-        restored = self.net(patches * ~hidden[..., None])
-        return {"loss": loss(restored, patches, hidden), "hidden": hidden.float().mean()}
-
-
-def hide(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    patches = images.float().div(255).unfold(2, 5, 5).unfold(3, 5, 5)
-    patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
-    hidden = torch.rand(patches.shape[:2], generator=generator) < 0.5
-    return patches, hidden.to(images.device)
-
-
-def hidden_error(restored: Tensor, patches: Tensor, hidden: Tensor) -> Tensor:
-    return ((restored - patches).square().mean(2) * hidden).sum() / hidden.sum()
+def noisy(rows: Tensor, generator: torch.Generator) -> Tensor:
+    """A transform without two halves."""
+    return rows + torch.randn(rows.shape, generator=generator).to(rows.device)
 
 
 def two_views(hue: str) -> Augment:
@@ -119,9 +100,9 @@ def images(transform):
     return lambda run: Batches(IMAGES.to(run.device), 16, run.streams, transform, run.device)
 
 
-def rows(run) -> Batches:
+def rows(run, transform=None) -> Batches:
     data = torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
-    return Batches(data.to(run.device), 8, run.streams, None, run.device)
+    return Batches(data.to(run.device), 8, run.streams, transform, run.device)
 
 
 def method(module, loss, batches=rows, config=None, hooks=()) -> dict:
@@ -139,7 +120,7 @@ METHODS = {
                           Config("sgd", lr=0.02, warmup=0.3)),
     "multi-crop, ema": method(MultiCrop, cross_entropy, images(CROPS), hooks=teacher("student")),
     "dense, ema": DENSE,
-    "masked, lars": method(Masked, hidden_error, images(hide), LARS),
+    "noisy, lars": method(Dense, F.mse_loss, lambda run: rows(run, noisy), LARS),
 }
 
 

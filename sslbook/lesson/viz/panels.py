@@ -61,7 +61,10 @@ def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, 
                     clip_on=False)
             ends.append((points[-1, 1], key, colour))
     if not ends:
-        direct.nothing_measured(ax)
+        ax.set(xticks=[], yticks=[], xlabel="")
+        ax.spines[:].set_visible(False)
+        ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", va="center",
+                color=style.QUIET, fontsize=style.SMALL)
         return ends
     ax.set_xlim(0, max(float(row["step"]) for row in rows) or 1)
     direct.few_ticks(ax, whole=True)
