@@ -25,13 +25,10 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 INK, QUIET, FAINT = "#1A1A1A", "#5F5F5F", "#D9D9D9"
 
 COLOURS = {
-    "anchor": BLACK,
     "positive": BLUE,
     "negative": VERMILION,
     "student": GREEN,
     "teacher": "#00543E",  # the student's hue, darker
-    "visible": SKY,
-    "masked": "#8F8F8F",
     "ours": BLUE,
     "random": "#7A7A7A",
     "pixels": ORANGE,
