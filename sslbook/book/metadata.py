@@ -5,7 +5,7 @@ read before; parents: {chapter this method comes from: the one thing changed}; t
 `sslbook.methods` (left out in a long or short chapter: the one of its own name); data: modules of
 `sslbook.datasets` whose change means that the chapter must run again; measure: what the chapter's
 table is about, such as knn20; symbols: see `symbols.py`; notes: for the teacher, by section, see
-`course/notes.py`; changes: see `changes.py`.
+`course/notes.py`; changes: see `changelog.py`. metadata.schema.json says which kind each is of.
 """
 
 from __future__ import annotations
@@ -16,40 +16,34 @@ from typing import Any
 
 import yaml
 
+from sslbook.core import files
 from sslbook.errors import UsageError
 
-TEXTS, LISTS = ("title", "form", "idea", "paper", "measure"), ("needs", "twin", "data")
-_KEYS = {*TEXTS, *LISTS, "parents", "symbols", "notes", "changes"}
+_SCHEMA = Path(__file__).with_name("metadata.schema.json")
 # libyaml's loader is ten times as fast; it is in every wheel of PyYAML.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, read once as long as the file stays as it is: do not change it.
+    """What is in toc.yml, teaching.yml or a chapter's file: do not change it.
 
-    Raises UsageError that names the file where it is missing or no mapping.
+    The file is read once as long as it stays as it is. Raises UsageError that names it where it is
+    missing or not as metadata.schema.json has it.
     """
     try:
         status = path.stat()
-        found = _parsed(path, status.st_mtime_ns, status.st_size)
+        return _parsed(path, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise wrong(path, f"it cannot be read ({type(error).__name__})") from error
-    if not isinstance(found, dict):
-        raise wrong(path, "it is not a mapping")
-    return found
-
-
-def of_chapter(path: Path) -> dict[str, Any]:
-    """A chapter's metadata; raises UsageError for keys that there are not."""
-    found = read(path)
-    if extra := set(map(str, found)) - _KEYS:
-        raise wrong(path, f"unknown keys: {', '.join(sorted(extra))}")
-    return found
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        raise wrong(path, f"it cannot be read ({reason})") from error
 
 
 @lru_cache(maxsize=1024)
-def _parsed(path: Path, _modified: int, _size: int) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # nosec B506 # a safe loader
+def _parsed(path: Path, _modified: int, _size: int) -> dict[str, Any]:
+    found = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # nosec B506 # a safe loader
+    kind = path.stem if path.name in ("toc.yml", "teaching.yml") else "chapter"
+    files.schema(_SCHEMA)({kind: found})
+    return found
 
 
 def wrong(path: Path, what: str) -> UsageError:

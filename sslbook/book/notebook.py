@@ -195,5 +195,11 @@ def blank(source: str) -> str:
     return "\n".join(kept)
 
 
+def solved(source: str) -> str:
+    """A cell's code without the marks of blank and solution."""
+    marks = (BEGIN, END, BLANK)
+    return "\n".join(line for line in source.splitlines() if not line.strip().startswith(marks))
+
+
 def _bad_block(what: str) -> UsageError:
     return UsageError(f"An exercise cell has {what}.", "", f"Write {BLANK} VALUE, {BEGIN}, {END}.")

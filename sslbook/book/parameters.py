@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,8 +28,12 @@ class Parameter(NamedTuple):
 
 def read(notebook: Path) -> dict[str, dict[str, Any]]:
     """The dict PRESETS of a notebook; {} where it has none that is a literal of dicts."""
+    return presets(syntax.parse(source) for source, _ in _code_cells(notebook))
+
+
+def presets(trees: Iterable[ast.Module | None]) -> dict[str, dict[str, Any]]:
+    """What `read` returns, from the syntax trees of the code cells."""
     values: dict[str, Any] = {}
-    trees = [syntax.parse(source) for source, _ in _code_cells(notebook)]
     for node in (node for tree in trees if tree for node in tree.body):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _plain(node):
             code = compile(ast.Expression(node.value), "presets", "eval")

@@ -31,14 +31,12 @@ def known() -> dict[str, dict[str, Any]]:
     whole: dict[str, dict[str, Any]] = {}
     partial: dict[str, dict[str, dict[str, str]]] = {}
     for chapter in toc.chapters():
-        path = chapter.path.with_suffix(".yml")
         for name, entry in chapter.metadata.get("symbols", {}).items():
-            if not (isinstance(entry, dict) and entry and set(entry) <= WHOLE):
-                raise wrong(path, f"symbol {name} says something else than {sorted(WHOLE)}")
             others = whole if set(entry) == WHOLE else partial.setdefault(name, {})
             key = name if others is whole else chapter.part
             if key in others:
-                raise wrong(path, f"symbol {name} is said already by an earlier chapter")
+                raise wrong(chapter.path.with_suffix(".yml"),
+                            f"symbol {name} is said already by an earlier chapter")
             others[key] = entry
     if strange := set(partial) - set(whole):
         raise UsageError(f"No chapter has the whole symbol {sorted(strange)[0]!r}.", "",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
-_ESCAPED = re.compile(r"^([ \t]*)[%!].*$", re.M)
 _TORCH_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 _TORCH_GLOBAL = {"manual_seed", "manual_seed_all", "seed", "rand_like", "randn_like",
                  "randint_like"}
@@ -17,23 +16,12 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def parse(source: str) -> ast.Module | None:
-    """The tree of a cell, `%` and `!` lines read as `pass`; None where it is not Python."""
-    for text in (source, _ESCAPED.sub(r"\1pass", source)):
-        try:
-            with _ONE_AT_A_TIME:
-                return ast.parse(text)
-        except (SyntaxError, ValueError):
-            continue
-    return None
-
-
-def escapes(source: str) -> list[str]:
-    """The `%` and `!` lines of a cell that is no plain Python."""
+    """The tree of a cell; None where it is not Python, as with `%` and `!` lines."""
     try:
-        ast.parse(source)
-        return []
+        with _ONE_AT_A_TIME:
+            return ast.parse(source)
     except (SyntaxError, ValueError):
-        return [match.group().strip() for match in _ESCAPED.finditer(source)]
+        return None
 
 
 def dotted(node: ast.AST) -> str:
@@ -49,16 +37,22 @@ def dotted(node: ast.AST) -> str:
 def calls(tree: ast.AST, *names: str) -> list[ast.Call]:
     """Calls whose function is one of `names`, plain or as the last part of a dotted name."""
     found = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in found if _last(call.func) in names]
+    return [call for call in found if last(call.func) in names]
 
 
-def _last(node: ast.AST) -> str:
+def last(node: ast.AST) -> str:
+    """The last part of a dotted name, also of one that hangs on a call; "" for anything else."""
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
     """The value of a keyword argument, None where it is not given."""
     return next((word.value for word in call.keywords if word.arg == name), None)
+
+
+def literal(node: ast.AST | None) -> Any:
+    """The value of a constant, None for anything else."""
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
@@ -100,10 +94,4 @@ def unseeded(tree: ast.AST, known: dict[str, str]) -> Iterator[str]:
         entropy = name == "default_rng" and not (call.args or call.keywords)
         if (torch and (name in _TORCH_GLOBAL or (name in _TORCH_DRAWS and not given))
                 or (in_place and not given) or entropy):
-            yield dotted(call.func) or _last(call.func)
-
-
-def names(tree: ast.AST) -> str:
-    """The dotted names of all calls of a tree, in small letters, one per line."""
-    found = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return "\n".join(dotted(function).lower() or _last(function).lower() for function in found)
+            yield dotted(call.func) or last(call.func)

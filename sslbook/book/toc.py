@@ -51,7 +51,7 @@ class Chapter:
     @property
     def metadata(self) -> dict[str, Any]:
         """All that the file beside the notebook says: read it, do not change it."""
-        return metadata.of_chapter(self.path.with_suffix(".yml"))
+        return metadata.read(self.path.with_suffix(".yml"))
 
     @property
     def inside(self) -> str:
@@ -73,16 +73,13 @@ def chapters(folder: Path | None = None) -> list[Chapter]:
     folder = Path(folder) if folder is not None else paths.notebooks()
     path = folder / "toc.yml"
     toc = metadata.read(path)
-    texts = {key: _text(toc, key, path) for key in ("repository", "ref")}
+    texts = {key: toc.get(key, "") for key in ("repository", "ref")}
     found: list[Chapter] = []
-    for part in _list(toc, "parts", path):
-        if not isinstance(part, dict):
-            raise wrong(path, f"{part!r} is no part with a name and chapters")
-        texts["part_title"] = _text(part, "title", path)
-        for name in _list(part, "chapters", path):
-            place = Chapter(_plain(name, path), _plain(part.get("part"), path), "", folder=folder,
-                            number=len(found), **texts)
-            found.append(_inside(_filled(place)))
+    for part in toc["parts"]:
+        for name in part["chapters"]:
+            place = Chapter(name, part["part"], "", folder=folder, number=len(found),
+                            part_title=part.get("title", ""), **texts)
+            found.append(_filled(place))
     _connected(found, path)
     return found
 
@@ -115,27 +112,15 @@ def find(name: str, folder: Path | None = None) -> Chapter:
 
 
 def _filled(chapter: Chapter) -> Chapter:
-    """The chapter with what its metadata file says."""
-    path, about = chapter.path.with_suffix(".yml"), chapter.metadata
-    if about.get("form") not in FORMS:
-        raise wrong(path, f"form {about.get('form')!r} is not one of {', '.join(FORMS)}")
-    texts = {key: _text(about, key, path) for key in metadata.TEXTS}
-    lists = {key: tuple(_plain(name, path) for name in _list(about, key, path))
-             for key in metadata.LISTS}
-    if "twin" not in about and about["form"] in ("long", "short"):
-        lists["twin"] = (chapter.name,)
-    parents = about.get("parents", {})
-    if not (isinstance(parents, dict) and all(isinstance(one, str) for one in parents.values())):
-        raise wrong(path, "parents do not say chapter: change")
-    pairs = tuple((_plain(name, path), change) for name, change in parents.items())
-    return replace(chapter, parents=pairs, **texts, **lists)
-
-
-def _inside(chapter: Chapter) -> Chapter:
-    """The chapter itself, unless a link leads to a notebook outside of the notebooks' folder."""
+    """The chapter with what its metadata file says; no link leads out of the notebooks' folder."""
     if not chapter.path.resolve().is_relative_to(chapter.folder.resolve()):
         raise wrong(chapter.folder / "toc.yml", f"{chapter.name} is a link out of the folder")
-    return chapter
+    about = chapter.metadata
+    twin = [chapter.name] if about["form"] in ("long", "short") else []
+    texts = {key: about.get(key, "") for key in ("title", "form", "idea", "paper", "measure")}
+    return replace(chapter, **texts, needs=tuple(about.get("needs", ())),
+                   twin=tuple(about.get("twin", twin)), data=tuple(about.get("data", ())),
+                   parents=tuple(about.get("parents", {}).items()))
 
 
 def _connected(found: list[Chapter], path: Path) -> None:
@@ -150,22 +135,3 @@ def _connected(found: list[Chapter], path: Path) -> None:
         if strange := [name for name, _ in chapter.parents if name not in names - {chapter.name}]:
             raise wrong(path, f"{chapter.name} has a parent {strange[0]}, which is no chapter")
         seen.add(chapter.name)
-
-
-def _plain(name: Any, path: Path) -> str:
-    """A name that is one plain word, so that no path can leave the notebooks' folder."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise wrong(path, f"{name!r} is not a plain name (small letters, digits, underscores)")
-    return name
-
-
-def _list(entry: dict[str, Any], key: str, path: Path) -> list[Any]:
-    if not isinstance(value := entry.get(key, []), list):
-        raise wrong(path, f"{key} is not a list")
-    return value
-
-
-def _text(entry: dict[str, Any], key: str, path: Path) -> str:
-    if not isinstance(value := entry.get(key, ""), str):
-        raise wrong(path, f"{key} is not text")
-    return value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write `value` as indented JSON to `path` in one step; NaN is refused."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+@functools.cache
+def schema(path: Path) -> Callable[[Any], Any]:
+    """A JSON Schema as a function that raises ValueError for what breaks it."""
+    import fastjsonschema
+
+    return fastjsonschema.compile(json.loads(path.read_text(encoding="utf-8")), use_default=False)
 
 
 def drop_cut_line(path: str | os.PathLike) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sslbook.book.toc import Chapter
 from sslbook.core import files, paths
 from sslbook.course import editions
 from sslbook.errors import UsageError
+from sslbook.nbtools import git
 
 
 def chosen(names: str) -> list[Chapter]:
@@ -42,13 +42,9 @@ def unknown(ref: str) -> list[str]:
     root = paths.checkout()
     if not ref or root is None:
         return []
-    line = ["git", "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"]
-    try:
-        done = subprocess.run(line, cwd=root, capture_output=True)
-    except OSError:
+    if git.said(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
         return []
-    return [f"Not known to git here: {ref}. Its links work once it is published."] * bool(
-        done.returncode)
+    return [f"Not known to git here: {ref}. Its links work once it is published."]
 
 
 def write(made: dict[Path, str], replace: bool) -> list[Path]:
@@ -61,15 +57,8 @@ def write(made: dict[Path, str], replace: bool) -> list[Path]:
 
 def check(made: dict[Path, str], replace: bool) -> None:
     """Raise UsageError where another text is in one of the files (unless `replace`)."""
-    other = [path for path, text in made.items() if path.exists() and _text(path) != text]
+    other = [path for path, text in made.items()
+             if path.exists() and (path.is_dir() or path.read_bytes() != text.encode())]
     if other and not replace:
         raise UsageError(f"{other[0]} is there already.", "Nothing was written.",
                          "Give another folder, or add --replace.")
-
-
-def _text(path: Path) -> str | None:
-    """What the file holds; None where it is no text."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None

@@ -85,7 +85,9 @@ def instructor(source: NotebookSource) -> dict[str, Any]:
         if not begins or not told.get(section):
             cells.append(raw)
             continue
-        note = _markdown(f"teacher-{section}", told[section])
+        note = {"cell_type": "markdown", "id": f"teacher-{section}",
+                "metadata": {"tags": ["teacher"]},
+                "source": told[section].splitlines(keepends=True)}
         # After the section's heading, where it has one.
         cells += [raw, note] if cell.kind == "markdown" else [note, raw]
     made["cells"] = cells
@@ -110,8 +112,3 @@ def script(source: NotebookSource) -> str:
 def _set(cell: Cell, text: str) -> None:
     """Give a cell another source, in the notebook that it belongs to."""
     cell.source, cell.raw["source"] = text, text.splitlines(keepends=True)
-
-
-def _markdown(name: str, text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "id": name, "metadata": {"tags": ["teacher"]},
-            "source": text.splitlines(keepends=True)}

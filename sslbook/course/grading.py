@@ -26,38 +26,7 @@ from sslbook.course.preprocess import HIDE, HIDE_END
 from sslbook.course.variants import Assignment
 from sslbook.errors import UsageError
 
-_STARTUP = """\
-import os
-
-try:
-    from sslbook.course import guard
-
-    guard.close()
-except BaseException:  # no grading without the guard
-    os._exit(70)
-del guard, os
-"""
-_START = """\
-# {title}: graded tasks
-
-Write your code where it says `# your turn`, and your answers where it says *Your answer*. Run all
-cells before you hand in: the tests you see are a part of those that count. They need
-torch and the book; while your work is graded, `sslbook.methods`, the network and other programs
-are not there.
-
-Say below each answer who and what helped you."""
-_MARKING = """\
-# Marking notes
-
-Yours alone: with the seed in `course.json` these tell every answer.
-
-    nbgrader generate_assignment NAME    # what students get: release/
-    nbgrader autograde NAME              # what they handed in: submitted/<student>/NAME/
-    nbgrader formgrader                  # open questions, by hand
-    nbgrader generate_feedback NAME      # what they get back: feedback/
-
-Submissions are untrusted code. Grade them in a container without network: docs/teaching.md.
-"""
+_TEXTS = Path(__file__).with_name("nbgrader")  # course/: goes into each course as it is
 
 
 def write_course(out: Path, chapters: Sequence[Chapter], seed: str = "",
@@ -74,12 +43,8 @@ def write_course(out: Path, chapters: Sequence[Chapter], seed: str = "",
         raise UsageError("None of these chapters has graded variants yet.", "None were written.",
                          f"These have: {', '.join(known)}.")
     course = _course(out / "course.json", seed)
-    made = {out / "nbgrader_config.py": Path(__file__).with_name(
-                "nbgrader_config.py.txt").read_text(encoding="utf-8"),
-            out / "kernel/profile_default/startup/00-guard.py": _STARTUP,
-            out / "kernel/profile_default/ipython_kernel_config.py":
-                "c.HistoryManager.enabled = False\n",
-            out / ".gitignore": "# hidden tests and seeds lie here: none of it is published\n*\n"}
+    made = {out / path.relative_to(_TEXTS / "course").with_suffix(""):
+            path.read_text(encoding="utf-8") for path in (_TEXTS / "course").rglob("*.txt")}
     said = []
     for chapter in picked:
         drawn = variants.assignment(chapter.name, course["seed"])
@@ -113,7 +78,7 @@ def _course(path: Path, wanted: str) -> dict[str, Any]:
 
 def notebook(chapter: Chapter, assignment: Assignment) -> str:
     """The assignment's source as nbgrader wants it: solved, hidden tests marked."""
-    cells = [_cell("markdown", "intro", _START.format(title=chapter.title)),
+    cells = [_cell("markdown", "intro", _text("start.md").rstrip("\n").format(title=chapter.title)),
              _cell("code", "imports", "import torch")]
     for task in assignment.tasks:
         name, (shown, hidden) = task.name, task.points
@@ -156,5 +121,10 @@ def marking(assignment: Assignment) -> str:
     """Marking notes of an assignment: what was drawn, the rubric, what a full answer says."""
     drawn = "\n".join(f"- `{task.name}` ({sum(task.points)} points). {task.note}"
                       for task in assignment.tasks)
-    return (f"{_MARKING.replace('NAME', assignment.chapter)}\n## {assignment.chapter}\n\n{drawn}"
+    head = _text("marking.md").replace("NAME", assignment.chapter)
+    return (f"{head}\n## {assignment.chapter}\n\n{drawn}"
             f"\n\n**{assignment.question.text}**\n\nA full answer: {_full(assignment)}\n")
+
+
+def _text(name: str) -> str:
+    return (_TEXTS / name).read_text(encoding="utf-8")

@@ -12,10 +12,8 @@ from typing import Any
 
 from sslbook.book import metadata, routes
 from sslbook.book.notebook import NotebookSource
-from sslbook.book.toc import Chapter
 
 SHARE = 4  # of a section without one: a guide has sections of its own
-_KEYS = {"share", "misconceptions", "ask"}
 
 
 @dataclass(frozen=True)
@@ -31,27 +29,8 @@ class Note:
 
 
 def common(folder: Path) -> dict[str, Any]:
-    """What is right for the section of any chapter; folder: that of the notebooks.
-
-    Raises UsageError that names the file where an entry has an unknown key.
-    """
-    return _checked(metadata.read(folder / "teaching.yml").get("sections"),
-                    folder / "teaching.yml")
-
-
-def own(chapter: Chapter) -> dict[str, Any]:
-    """What a chapter's metadata say about its sections; raises UsageError as `common` does."""
-    return _checked(chapter.metadata.get("notes", {}), chapter.path.with_suffix(".yml"))
-
-
-def _checked(sections: Any, path: Path) -> dict[str, Any]:
-    try:
-        extra = {key for entry in sections.values() for key in entry} - _KEYS
-    except (AttributeError, TypeError) as error:
-        raise metadata.wrong(path, "the notes are not section: entry") from error
-    if extra:
-        raise metadata.wrong(path, f"the notes have an unknown key {sorted(extra)[0]}")
-    return sections
+    """What is right for the section of any chapter; folder: that of the notebooks."""
+    return metadata.read(folder / "teaching.yml")["sections"]
 
 
 def of(source: NotebookSource) -> dict[str, Note]:
@@ -60,7 +39,7 @@ def of(source: NotebookSource) -> dict[str, Note]:
     The card's minutes are shared out by weight, so the notes always sum to what the card says;
     what the chapter's own entry says comes before what is true of every chapter.
     """
-    first, then = own(source.chapter), common(source.chapter.folder)
+    first, then = source.chapter.metadata.get("notes", {}), common(source.chapter.folder)
     names = list(dict.fromkeys(source.order))
     both = {name: (first.get(name, {}), then.get(name, {})) for name in names}
     weights = [next((entry["share"] for entry in both[name] if "share" in entry), SHARE)

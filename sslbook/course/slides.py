@@ -20,9 +20,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from sslbook.book import syntax
-from sslbook.book.notebook import Cell, NotebookSource, blank, read
+from sslbook.book.notebook import Cell, NotebookSource, blank, read, solved
 from sslbook.book.toc import Chapter
-from sslbook.course import build, notes, variants, vendored
+from sslbook.course import build, notes, vendored
 from sslbook.errors import UserError
 
 SKIPPED = {"install", "parameters", "setup", "paper", "stamp"}
@@ -111,7 +111,7 @@ def _slides(cell: Cell, heading: str) -> Iterator[Slide]:
         yield heading, new_markdown_cell("\n".join(lines)), ""
     elif cell.tagged("exercise:"):
         yield "## Your turn", new_code_cell(blank(cell.source)), ""
-        yield "## One answer", new_code_cell(variants.solved(cell.source)), ""
+        yield "## One answer", new_code_cell(solved(cell.source)), ""
     else:
         yield from ((heading, one, "") for one in _shown(cell))
 

@@ -33,10 +33,8 @@ def texts(folder: str = "") -> dict[str, str]:
         _npm(root)
     root = root / "node_modules" if (root / "node_modules").is_dir() else root
     for name, digest in FILES.items():
-        if not (root / name).is_file():
-            raise UserError(f"{root / name} is not there.", "No slides were written.", _INSTALL)
-        if files.sha256(root / name) != digest:
-            raise UserError(f"{name} is not the file of {' or '.join(PACKAGES)}.",
+        if not (root / name).is_file() or files.sha256(root / name) != digest:
+            raise UserError(f"{root / name} is not the file of {' or '.join(PACKAGES)}.",
                             "No slides were written.", _INSTALL)
     return {name: (root / name).read_text(encoding="utf-8") for name in FILES}
 

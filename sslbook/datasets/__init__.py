@@ -122,8 +122,8 @@ def get(name: str) -> Path:
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.get(kind)
-    if kind in GRAPHS:
-        return graphs.get(kind)
+    if kind == "cora":
+        return graphs.get()
     return _located(kind, text) if kind in _OPTIONS else paths.data()
 
 

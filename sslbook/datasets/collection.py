@@ -46,7 +46,7 @@ class Collection:
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        train, test = (len(rows_of(self.parts, split)) for split in ("train", "test"))
+        train, test = self._counts()
         if not train or not test:
             raise lookup.unusable(f"The {self.kind} {self.path} holds {train} images to train on "
                                   f"and {test} to test on; both need some.", self.todo)
@@ -57,6 +57,10 @@ class Collection:
 
     def __len__(self) -> int:
         return len(self.encoded)
+
+    def _counts(self) -> tuple[int, int]:
+        """Images to train on, and to test on."""
+        return int((self.parts == 0).sum()), int((self.parts == 1).sum())
 
     def each(self, function: Callable[[pixels.Encoded], Any], rows: Iterable[int]) -> Iterator[Any]:
         """function(image) of some rows, in order, computed by threads.
@@ -97,7 +101,7 @@ class Collection:
         mean, std = channel_statistics(images(rows_of(self.parts, "train", _SAMPLE)))
         rows = rows_of(self.parts, split, limit)
         chosen = images(rows)
-        train, test = (len(rows_of(self.parts, split)) for split in ("train", "test"))
+        train, test = self._counts()
         kinds = f"{len(self.classes)} classes" if self.classes else "no labels"
         counts = f"{train:,} + {test:,} images {tuple(chosen.shape[1:])}, {kinds}"
         return ImageSet(

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sslbook.core import files, paths
+from sslbook.core import files
 from sslbook.datasets import lookup
 from sslbook.datasets.known import GRAPHS
 from sslbook.datasets.types import _Samples, first, permutation, rows_of
@@ -90,10 +90,9 @@ def find() -> Path | None:
     return lookup.find(_places(), "ind.cora.graph")
 
 
-def get(name: str) -> Path:
-    """Download Cora into `data/` unless it lies somewhere; the digits need nothing."""
-    folder = find() if name == "cora" else paths.data()
-    if folder:
+def get() -> Path:
+    """The folder of Cora's raw files, which are downloaded into `data/` where they are nowhere."""
+    if folder := find():
         return folder
     lookup.refuse_offline("cora", _places())
     from torchvision.datasets.utils import download_url
@@ -104,8 +103,7 @@ def get(name: str) -> Path:
             with files.publish(folder / f"ind.cora.{part}") as path:
                 download_url(f"{_SOURCE}/ind.cora.{part}", str(path.parent), path.name)
     except (OSError, RuntimeError) as error:
-        what = f"cora could not be downloaded: {' '.join(str(error).split())[:160]}"
-        raise lookup.unusable(what, "Try again later: sslbook data get cora") from error
+        raise lookup.not_fetched("cora", error) from error
     return folder
 
 
@@ -133,7 +131,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str,
 
 def _cora() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
     """Planetoid's public split: the first 140 nodes are labelled, the last 1,000 are the test."""
-    folder, content = get("cora"), {}
+    folder, content = get(), {}
     for part, expected in CORA.items():
         path = folder / f"ind.cora.{part}"
         content[part] = path.read_bytes() if path.is_file() else b""

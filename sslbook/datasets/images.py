@@ -168,8 +168,4 @@ def _download(name: str, root: Path) -> None:
     try:
         _torchvision(name)(root, download=True)
     except (OSError, EOFError, RuntimeError, HTTPException, tarfile.TarError) as error:
-        raise lookup.unusable(
-            f"The data set {name} could not be downloaded: {' '.join(str(error).split())[:160]}",
-            f"Try again later: sslbook data get {name}",
-            f"Looked at before: {', '.join(map(str, _roots(name)))}.",
-        ) from error
+        raise lookup.not_fetched(name, error) from error

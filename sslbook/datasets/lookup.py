@@ -47,6 +47,14 @@ def missing(name: str, tried: Iterable[Path], todo: str, note: str = "") -> Data
     return unusable(f"The data set {name} was not found.", todo, f"Looked at: {where}{note}.")
 
 
+def not_fetched(name: str, error: Exception) -> DataError:
+    """The error for a set whose download failed."""
+    reason = " ".join(str(error).split())[:160]
+    return unusable(f"The data set {name} could not be downloaded: {reason}",
+                    f"Try again later: sslbook data get {name}",
+                    f"It was in none of {', '.join(map(str, places()))}.")
+
+
 def refuse_offline(name: str, tried: Iterable[Path]) -> None:
     """Raise DataError where `SSLBOOK_OFFLINE` forbids the download of a set that is nowhere."""
     if offline():

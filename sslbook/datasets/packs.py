@@ -33,7 +33,11 @@ def load(path: Path, split: str, limit: int, size: int) -> ImageSet:
     undecodable image.
     """
     pack = read_pack(path)
-    decoded = _decoded(pack, place(path, size), size)
+    cache = place(path, size)
+    decoded = _mapped(cache, len(pack), size)
+    if decoded is None:  # two processes may come here at once: each publishes a whole, equal file
+        _write(cache, pack, size or pack.own_size())
+        decoded = _mapped(cache, len(pack), size)
 
     def images(rows: np.ndarray) -> torch.Tensor:
         in_a_row = (np.diff(rows) == 1).all()
@@ -96,19 +100,6 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
     with files.publish(out) as temporary, open(temporary, "wb") as file:
         np.savez(file, **columns)
     return out
-
-
-def _decoded(pack: Collection, cache: Path, size: int) -> np.ndarray:
-    """The images of a pack, uint8 (n, 3, H, W), from the cache, which is made where it is not.
-
-    Two processes may do so at once: each publishes a whole file, equal to the other's.
-    Raises DataError for an image that cannot be decoded, UserError where nothing can be written.
-    """
-    images = _mapped(cache, len(pack), size)
-    if images is None:
-        _write(cache, pack, size or pack.own_size())
-        images = _mapped(cache, len(pack), size)
-    return images
 
 
 def _mapped(cache: Path, n: int, size: int) -> np.ndarray | None:

@@ -96,7 +96,6 @@ def _minimise(
     scale: Tensor,
     start: Tensor,
     tolerance: float,
-    max_steps: int = 1000,
 ) -> tuple[Tensor, bool]:
     free = torch.nn.Parameter(start / scale)
 
@@ -110,8 +109,8 @@ def _minimise(
 
     solver = torch.optim.LBFGS(
         [free],
-        max_iter=max_steps,
-        max_eval=2 * max_steps,
+        max_iter=1000,
+        max_eval=2000,
         history_size=20,
         tolerance_grad=tolerance,
         tolerance_change=1e-15,

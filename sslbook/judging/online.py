@@ -49,7 +49,6 @@ class OnlineProbe:
                 "uniformity": uniformity(z1)}
 
 
-@torch.no_grad()
 def embeddings(module: nn.Module, x: torch.Tensor, batch_size: int = 512) -> torch.Tensor:
     """What the module's loss sees, (N, D) on the CPU: `module.embed`, or `encode` without one."""
     return features(getattr(module, "embed", module.encode), x, batch_size=batch_size)

@@ -21,20 +21,19 @@ from sslbook.lesson.differences import Different, kind, same_gradients, same_val
 
 
 def check_same(mine: Any, reference: Any, *cases: Any, grads: bool = True, bound: float = 1e-9,
-               show: bool = True, known_mistakes: Mapping[str, Callable] | None = None) -> bool:
+               known_mistakes: Mapping[str, Callable] | None = None) -> bool:
     """Compare `mine` with `reference` on every case and print one verdict line.
 
     cases: tuples of arguments (tensors, numbers, generators, modules, lists or dicts of them);
     an argument that is not a tuple is a case of one. grads: compare gradients too, where the
     reference has one. bound: the largest difference, absolute for values up to 1 and relative
     above. known_mistakes: {what was done ("you kept the diagonal"): function that does it}; a
-    mistake that `mine` agrees with is named. show: print the verdict. Values that are not
-    functions are compared directly, without cases. Returns whether both agree.
+    mistake that `mine` agrees with is named. Values that are not functions are compared
+    directly, without cases. Returns whether both agree.
     Raises UsageError when functions come without cases.
     """
     same, line = compare(mine, reference, cases, grads, bound, known_mistakes)
-    if show:
-        print(line)
+    print(line)
     return same
 
 

@@ -35,11 +35,6 @@ class Exercise:
     grads: bool
     bound: float
 
-    def check(self, mine: Any) -> tuple[bool, str]:
-        """(right, verdict line) for an answer."""
-        cases = self.cases() if callable(self.cases) else self.cases
-        return compare(mine, self.reference, cases, self.grads, self.bound, self.known_mistakes)
-
 
 _exercises: dict[str, Exercise] = {}
 _fallbacks: dict[str, None] = {}  # names in the order of their `solve`
@@ -64,7 +59,9 @@ def solve(name: str, mine: Any) -> Any:
     UsageError for an unknown name, and UserError for a wrong answer under SSLBOOK_STRICT=1.
     """
     exercise = _find(name)
-    right, line = exercise.check(mine)
+    cases = exercise.cases() if callable(exercise.cases) else exercise.cases
+    right, line = compare(mine, exercise.reference, cases, exercise.grads, exercise.bound,
+                          exercise.known_mistakes)
     if right:
         _fallbacks.pop(name, None)
         print(f"{name}: {line}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,20 +28,28 @@ def curves(history: History) -> Iterator[Draw]:
         with _bar(history) as draw:
             yield draw
         return
+    from IPython.display import display
+
     losses = [(int(row["step"]), row["loss"]) for row in history.rows if "loss" in row]
-    shown, last = _Place(), time.monotonic()
+    place: Any = None  # of the cell's output, filled again and again
+    last = time.monotonic()
 
     def draw(step: int, loss: float) -> None:
-        nonlocal last
+        nonlocal place, last
         losses.append((step, loss))
         if time.monotonic() - last >= PAUSE:
-            shown.put(_picture(history, losses))
+            data = _picture(history, losses)
+            if place is None:
+                place = display(data, raw=True, display_id=True)
+            else:
+                place.update(data, raw=True)
             last = time.monotonic()
 
     try:
         yield draw
     finally:
-        shown.clear()
+        if place is not None:
+            place.update({"text/html": "", "text/plain": ""}, raw=True)
 
 
 @contextlib.contextmanager
@@ -58,30 +64,10 @@ def _bar(history: History) -> Iterator[Draw]:
         yield lambda step, loss: bar.update(step - bar.n)
 
 
-class _Place:
-    """One place of a cell's output, filled again and again."""
-
-    def __init__(self) -> None:
-        self.handle: Any = None
-
-    def put(self, data: dict[str, str]) -> None:
-        from IPython.display import display
-
-        if self.handle is None:
-            self.handle = display(data, raw=True, display_id=True)
-        else:
-            self.handle.update(data, raw=True)
-
-    def clear(self) -> None:
-        if self.handle is not None:
-            self.put({"text/html": "", "text/plain": ""})
-
-
 def _picture(history: History, losses: list[tuple[int, float]]) -> dict[str, str]:
     """The curves so far as a PNG with its text; drawn by the quickest way there is."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from sslbook.lesson.viz import style
+    from sslbook.lesson.viz.show import as_data
 
     steps, values = history.column("knn")
     panels = [("loss", *zip(*losses, strict=True)), ("kNN accuracy (%)", steps, 100 * values)]
@@ -97,6 +83,4 @@ def _picture(history: History, losses: list[tuple[int, float]]) -> dict[str, str
         ax.plot(x, y, color=style.COLOURS["ours"], marker="o" if i else "")
         ax.set_xlim(0, history.steps)
         style.name_axes(ax, "step", name)
-    png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
-    return {"image/png": base64.b64encode(png.getvalue()).decode("ascii"), "text/plain": title}
+    return as_data(figure, title)

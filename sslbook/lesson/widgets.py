@@ -20,15 +20,10 @@ def explore(draw: Callable[..., Any], **sliders: tuple | list) -> None:
     Without a live front end (a script, a headless run, SSLBOOK_HEADLESS=1) nothing is shown and
     `draw` is not called: a chapter always prints a strip beside it. With SSLBOOK_TRY_SLIDERS=1,
     as in the checks, nothing is shown either, but every slider is moved to both its ends.
-    Raises UsageError for a range that is not one, before anything else, live or not.
+    Then a slider that changes nothing raises UsageError.
     """
-    for name, given in sliders.items():
-        if isinstance(given, list) and given:
-            continue
-        if len(given) != 4 or given[2] <= 0 or not given[0] <= given[3] <= given[1]:
-            raise UsageError(
-                f"The range of slider {name!r} is {given!r}.", "No slider was shown.",
-                "Give (min, max, step, value) with min <= value <= max and a positive step.")
+    sliders = {name: given if isinstance(given, list) or all(isinstance(n, int) for n in given)
+               else tuple(map(float, given)) for name, given in sliders.items()}
     if os.environ.get("SSLBOOK_TRY_SLIDERS", "") == "1":
         _try(draw, sliders)
     elif is_live():
@@ -60,26 +55,16 @@ def _try(draw: Callable[..., Any], sliders: dict[str, tuple | list]) -> None:
         close(figure)
         return drawn
 
-    start = {name: given[0] if isinstance(given, list) else _number(given, 3)
+    start = {name: given[0] if isinstance(given, list) else given[3]
              for name, given in sliders.items()}
     picture(start)
     for name, given in sliders.items():
-        ends = (given[0], given[-1]) if isinstance(given, list) else (
-            _number(given, 0), _number(given, 1))
+        ends = (given[0], given[-1]) if isinstance(given, list) else given[:2]
         low, high = (picture({**start, name: end}) for end in ends)
         if low == high and ends[0] != ends[1]:
             raise UsageError(f"Slider {name!r} changes nothing between {ends[0]} and {ends[1]}.",
                              "The figure is the same at both ends.",
                              "Let `draw` use it, or leave it out.")
-
-
-def _number(given: tuple, place: int) -> float:
-    """A number of a range as its slider gives it: whole only where all of them are."""
-    return given[place] if _whole(given) else float(given[place])
-
-
-def _whole(given: tuple) -> bool:
-    return all(isinstance(number, int) for number in given)
 
 
 def _slider(name: str, given: tuple | list) -> Any:
@@ -90,10 +75,11 @@ def _slider(name: str, given: tuple | list) -> Any:
             "style": {"description_width": "initial"}}
     if isinstance(given, list):
         return ipywidgets.Dropdown(options=given, value=given[0], **look)
-    kind = ipywidgets.IntSlider if _whole(given) else ipywidgets.FloatSlider
     low, high, step, value = given
+    whole = isinstance(value, int)
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
     return kind(value=value, min=low, max=high, step=step, continuous_update=False,
-                readout_format="d" if _whole(given) else ".3g", **look)
+                readout_format="d" if whole else ".3g", **look)
 
 
 def _show(draw: Callable[..., Any], sliders: dict[str, tuple | list]) -> None:

@@ -10,27 +10,26 @@ from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
 
 
-def two_views(z1: Tensor, z2: Tensor, loss: str) -> tuple[Tensor, Tensor]:
-    """The two views' embeddings, checked: both (N, D), floating, N >= 2; half precision as float32.
+def two_views(z1: Tensor, z2: Tensor, loss: str, least: int = 2) -> tuple[Tensor, Tensor]:
+    """The two views' embeddings, checked: both (N, D), floating; half precision as float32.
 
-    Raises UsageError, which names `loss`, for another shape, another type or a batch of one.
+    Raises UsageError, which names `loss`, for another shape, another type or fewer rows.
     """
     for z in (z1, z2):
         if not isinstance(z, Tensor) or not z.is_floating_point():
-            raise UsageError(
-                f"{loss} takes two floating-point tensors; one is {_kind(z)}.",
-                todo="Give the projector's outputs; integers need .float() first.",
-            )
+            kind = getattr(z, "dtype", type(z).__name__)
+            raise UsageError(f"{loss} takes two floating-point tensors; one is {kind}.",
+                             todo="Integers need .float() first.")
     if z1.ndim != 2 or z1.shape != z2.shape or z1.shape[1] < 1:
         raise UsageError(
             f"{loss} takes two tensors of one shape (N, D); "
             f"these are {tuple(z1.shape)} and {tuple(z2.shape)}.",
             todo="Row i of both must come from the same input; flatten anything larger.",
         )
-    if len(z1) < 2:
+    if len(z1) < least:
         raise UsageError(
             f"{loss} compares the rows of a batch; this batch has {len(z1)}.",
-            todo="Use a batch size of 2 or more, and drop a last batch of one (drop_last).",
+            todo=f"Use a batch of {least} or more, and drop a last batch that is smaller.",
         )
     return full_precision(z1), full_precision(z2)
 
@@ -48,7 +47,3 @@ def check_knob(value: float | Tensor, name: str, loss: str, *, zero: bool) -> No
             f"{loss} got {name}={value!r}; {name} must be a finite number, {bound}.",
             todo=f"Set {name} to {bound}.",
         )
-
-
-def _kind(z: object) -> str:
-    return str(z.dtype).removeprefix("torch.") if isinstance(z, Tensor) else type(z).__name__

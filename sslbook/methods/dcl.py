@@ -16,7 +16,6 @@ from sslbook.methods.common import check_knob
 from sslbook.methods.simclr import similarity
 
 TEMPERATURE = 0.1  # the community code's choice; .07 is the paper's for CIFAR (from memory)
-SIGMA = 0.5  # width of the weights of DCLW, in the same code
 
 
 def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
@@ -29,7 +28,6 @@ def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE)
     temperature: more than 0. NT-Xent's loss of the same view is softplus(L_i), and the factor
     between the two gradients is `coupling`. Raises UsageError as `dcl_loss` does.
     """
-    check_knob(temperature, "temperature", "dcl_terms", zero=False)
     positives, others = _parts(z1, z2, temperature)
     return others - positives
 
@@ -43,7 +41,6 @@ def dcl_loss(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) 
     scale of single rows, and by the order of the batch.
     Raises UsageError for other shapes, a batch of one, or a temperature of 0 or less.
     """
-    check_knob(temperature, "temperature", "dcl_loss", zero=False)
     positives, others = _parts(z1, z2, temperature)
     return others.mean() - positives.mean()
 
@@ -76,34 +73,9 @@ def coupling_of(
     return 1 / (1 + math.exp(-gap)) if gap > -700 else 0.0
 
 
-def positive_weights(z1: Tensor, z2: Tensor, sigma: float = SIGMA) -> Tensor:
-    """The weights of DCLW, (N,), no unit: w_i = 2 - N softmax_i(s(z1_i, z2_i) / sigma).
-
-    They average to 1; a pair that agrees less than the others weighs more, and a weight is
-    negative where the softmax exceeds 2 / N. Raises UsageError for other shapes or sigma <= 0.
-    """
-    check_knob(sigma, "sigma", "positive_weights", zero=False)
-    n = len(z1)
-    agreement = similarity(z1, z2)[:n, n:].diagonal()  # (N,)
-    return 2 - n * (agreement / sigma).softmax(dim=0)
-
-
-def dclw_loss(
-    z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE, sigma: float = SIGMA
-) -> Tensor:
-    """DCLW, a scalar in nats: as `dcl_loss`, the positive's term times `positive_weights`.
-
-    No gradient flows through the weights, as in lightly; the community code lets it flow, which
-    changes the gradient and not the value. Raises UsageError as `dcl_loss` does.
-    """
-    check_knob(temperature, "temperature", "dclw_loss", zero=False)
-    weights = positive_weights(z1, z2, sigma).detach().repeat(2)  # (2N,)
-    positives, others = _parts(z1, z2, temperature)
-    return others.mean() - (weights * positives).mean()
-
-
 def _parts(z1: Tensor, z2: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
     """s_ij / t of each view's positive, and log of the sum over its negatives, both (2N,)."""
+    check_knob(temperature, "temperature", "dcl", zero=False)
     logits = similarity(z1, z2) / temperature
     n = len(z1)
     positives = logits[:n, n:].diagonal().repeat(2)

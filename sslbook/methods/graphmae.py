@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslbook.core.numerics import full_precision, unit_rows
+from sslbook.core.numerics import unit_rows
 from sslbook.errors import UsageError
-from sslbook.methods.common import check_knob
+from sslbook.methods.common import check_knob, two_views
 
 GAMMA = 3.0  # the official configuration for Cora
 
@@ -26,13 +26,13 @@ def scaled_cosine_error(z: Tensor, x: Tensor, gamma: float | Tensor = GAMMA) -> 
     For gamma = 1 it is half the mean squared distance of the unit rows. Unchanged by a positive
     scale of single rows. Raises UsageError for other shapes, no rows, or a gamma below 1.
     """
-    _same_rows(z, x, "scaled_cosine_error")
+    z, x = two_views(z, x, "scaled_cosine_error", least=1)
     check_knob(gamma, "gamma", "scaled_cosine_error", zero=False)
     if not isinstance(gamma, Tensor) and gamma < 1:
         raise UsageError(f"scaled_cosine_error got gamma={gamma!r}; it must be 1 or more.",
                          todo="Below 1 the gradient has no bound near the solution.")
     with torch.autocast(z.device.type, enabled=False):
-        cosine = (unit_rows(full_precision(z)) * unit_rows(full_precision(x))).sum(dim=1)
+        cosine = (unit_rows(z) * unit_rows(x)).sum(dim=1)
         # Rounding can push a cosine over 1; a fractional power of less than 0 would be nan.
         return (1 - cosine).clamp_min(0).pow(gamma).mean()
 
@@ -58,26 +58,3 @@ def remask(h: Tensor, masked: Tensor) -> Tensor:
     The decoder can then say nothing about a masked node but what its neighbours know.
     """
     return h.index_fill(0, masked, 0.0)
-
-
-def mean_feature_error(x: Tensor) -> Tensor:
-    """The mean squared error of the best constant guess, a scalar in squared units of x (N, F).
-
-    It is the mean over the features of their variance over the nodes (divided by N): where a
-    squared error stalls at it, the network says the same about every node.
-    """
-    return x.double().var(dim=0, correction=0).mean()
-
-
-def _same_rows(z: Tensor, x: Tensor, loss: str) -> None:
-    for value in (z, x):
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            kind = getattr(value, "dtype", type(value).__name__)
-            raise UsageError(f"{loss} takes two floating-point tensors; one is {kind}.",
-                             todo="Features of 0 and 1 need .float() first.")
-    if z.ndim != 2 or z.shape != x.shape or not z.numel():
-        raise UsageError(
-            f"{loss} takes two tensors of one shape (M, F); "
-            f"these are {tuple(z.shape)} and {tuple(x.shape)}.",
-            todo="Give the rows of the masked nodes only, of both.",
-        )

@@ -9,8 +9,6 @@ Shapes: N images, K classes, M transformations of which number 0 is the identity
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -28,21 +26,6 @@ def rotations(x: Tensor) -> Tensor:
     if x.ndim != 4 or x.shape[2] != x.shape[3]:
         raise UsageError(f"rotations takes square images (N, C, S, S), not {tuple(x.shape)}.")
     return torch.stack([torch.rot90(x, turn, (2, 3)) for turn in range(4)])
-
-
-def channel_orders(x: Tensor, count: int = 6) -> Tensor:
-    """Images x (N, 3, H, W) with their channels in `count` orders, as (count, N, 3, H, W).
-
-    3: the cyclic orders, 6: all of them; the given order comes first. Raises UsageError for
-    another count or another number of channels.
-    """
-    if count not in (3, 6) or x.ndim != 4 or x.shape[1] != 3:
-        raise UsageError(
-            f"channel_orders takes images (N, 3, H, W) and a count of 3 or 6; "
-            f"these are {tuple(x.shape)} and {count}."
-        )
-    orders = [(0, 1, 2), (1, 2, 0), (2, 0, 1)] if count == 3 else itertools.permutations(range(3))
-    return torch.stack([x[:, list(order)] for order in orders])
 
 
 def joint_labels(labels: Tensor, transformations: int) -> Tensor:

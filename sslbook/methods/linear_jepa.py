@@ -99,19 +99,3 @@ def divergent_part(lambd: Value, rho: Value, depth: int, eps: float) -> Tensor:
     terms = [1 / (n * rho ** (2 * depth - n - 1) * eps ** (n / depth))
              for n in range(1, 2 * depth)]
     return sum(terms) / lambd
-
-
-def aligned_start(dim: int, depth: int, eps: float, generator: torch.Generator
-                  ) -> tuple[list[Tensor], Tensor]:
-    """Layers W_1 .. W_L and head V, balanced and aligned: V W_L ... W_1 = eps^(1 + 1/L) I.
-
-    Every matrix is eps^(1/L) times a rotation; random inner rotations cancel between neighbours,
-    and the last one of the encoder is its inverse, so the encoder is eps I. float64, on the CPU.
-    """
-    _checked("jepa", depth, eps)
-    inner = [torch.linalg.qr(torch.randn(dim, dim, generator=generator, dtype=torch.float64)).Q
-             for _ in range(depth - 1)]
-    eye = torch.eye(dim, dtype=torch.float64)
-    turns = [eye, *inner, eye]
-    scale = eps ** (1 / depth)
-    return [scale * turns[i + 1] @ turns[i].T for i in range(depth)], scale * eye

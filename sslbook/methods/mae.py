@@ -31,14 +31,12 @@ def baseline(pixels: int) -> float:
     return (pixels - 1) / pixels
 
 
-def mae_loss(
-    prediction: Tensor, patches: Tensor, mask: Tensor, eps: float = EPS, normalise: bool = True
-) -> Tensor:
-    """Mean squared error over the hidden patches alone (scalar, no unit).
+def mae_loss(prediction: Tensor, patches: Tensor, mask: Tensor, eps: float = EPS) -> Tensor:
+    """Mean squared error over the hidden patches alone, each normalised (scalar, no unit).
 
     prediction, patches: (B, L, P), floating; mask: (B, L), 1 where a patch is hidden, else 0.
     Every hidden patch of the batch has the same weight; visible ones have none, and their
-    predictions get no gradient. normalise: compare with `normalise_patches(patches)`. With nothing
+    predictions get no gradient. The target is `normalise_patches(patches)`. With nothing
     hidden the loss is 0. Computed in float32 at least. Raises UsageError for shapes that do not
     fit, for patches of a single value and for a negative eps.
     """
@@ -52,14 +50,11 @@ def mae_loss(
     if not (prediction.is_floating_point() and patches.is_floating_point()):
         raise UsageError("mae_loss takes floating-point predictions and patches.",
                          todo="Images of whole numbers need views.prepare first.")
-    if normalise and shapes[1][2] < 2:
-        raise UsageError("A patch of one value cannot be normalised.",
-                         todo="Take larger patches, or normalise=False.")
+    if shapes[1][2] < 2:
+        raise UsageError("A patch of one value cannot be normalised.", todo="Take larger patches.")
     check_knob(eps, "eps", "mae_loss", zero=True)
-    prediction, target = full_precision(prediction), full_precision(patches)
-    if normalise:
-        target = normalise_patches(target, eps)
-    error = (prediction - target).square().mean(dim=2)  # (B, L)
+    target = normalise_patches(full_precision(patches), eps)
+    error = (full_precision(prediction) - target).square().mean(dim=2)  # (B, L)
     mask = mask.to(error.dtype)
     return (error * mask).sum() / mask.sum().clamp_min(1)
 

@@ -7,7 +7,7 @@ H. Thimonier et al., "T-JEPA: Augmentation-Free Self-Supervised Learning for Tab
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslbook.core.numerics import full_precision
 from sslbook.errors import UsageError
@@ -36,16 +36,6 @@ def jepa_loss(predicted: Tensor, codes: Tensor, wanted: Tensor) -> Tensor:
     error = full_precision(predicted) - full_precision(codes.detach())
     square = error.square().mean(dim=-1) * wanted  # (P, B, J)
     return (square.sum(dim=-1) / wanted.sum(dim=-1).clamp_min(1)).mean()
-
-
-def context_codes(encoder: nn.Module, x: Tensor, seen: Tensor) -> Tensor:
-    """Codes (B, J, D) from the seen columns alone; 0 elsewhere.
-
-    encoder: a `nets.rows.RowEncoder`. x: (B, F). seen: truth values (B, J). A column that is not
-    seen takes no part in any attention, so its value cannot leak, bit for bit.
-    """
-    codes = encoder.codes(encoder.tokens(x), hidden=~seen)
-    return codes.masked_fill(~seen[..., None], 0.0)
 
 
 def predictor_input(codes: Tensor, seen: Tensor, token: Tensor, columns: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from sslbook.book import toc
 from sslbook.book.notebook import NotebookSource, read
@@ -18,10 +19,6 @@ from sslbook.errors import UsageError
 
 Finding = tuple[int | None, str]
 Rule = Callable[[NotebookSource], Iterator[Finding]]
-_SUBJECTS = (
-    *("document", "sections", "card", "limits", "text"),
-    *("parameters", "code", "training", "exercises", "outputs", "figures"),
-)
 _RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {}
 
 
@@ -50,8 +47,9 @@ def rule(*forms: str) -> Callable[[Rule], Rule]:
 
 def rules() -> dict[str, tuple[Rule, tuple[str, ...]]]:
     """Every rule by name, with the forms it applies to."""
-    for subject in _SUBJECTS:
-        import_module(f"sslbook.nbtools.rules.{subject}")
+    package = import_module("sslbook.nbtools.rules")
+    for subject in iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{subject.name}")
     return dict(_RULES)
 
 

@@ -1,4 +1,4 @@
-"""Which chapters a change touches: those whose notebook, twin or data generator differs in git."""
+"""Which chapters a change touches: their notebook, metadata, twin, test or data differ in git."""
 
 from __future__ import annotations
 
@@ -17,34 +17,27 @@ def changed_chapters(base: str | None = None, folder: Path | None = None) -> lis
     every chapter counts as changed.
     """
     folder = Path(folder) if folder is not None else paths.notebooks()
-    listed = chapters(folder)
-    changed = _changed_files(folder.resolve().parent, base)
-    if changed is None:
+    root, listed = folder.resolve().parent, chapters(folder)
+    since = _merge_base(root, base) if base else _default_base(root)
+    differing = since and said(root, "diff", "--name-only", "--relative", "-z", since, "--")
+    new = said(root, "ls-files", "--others", "--exclude-standard", "-z")
+    if differing is None or new is None:
         return listed
+    changed = set((differing + new).split("\0"))
     return [chapter for chapter in listed if changed & set(_sources(chapter))]
 
 
 def _sources(chapter: Chapter) -> list[str]:
     """The files that make a chapter what it is, as git names them."""
     twins = [f"sslbook/methods/{name}.py" for name in chapter.twin]
+    tests = [f"tests/methods/test_{name}.py" for name in chapter.twin]
     data = [f"sslbook/datasets/{name}.py" for name in chapter.data]
-    return [chapter.inside, *twins, *data]
-
-
-def _changed_files(root: Path, base: str | None) -> set[str] | None:
-    """Files that differ from the merge base, and new ones; None where that cannot be said."""
-    since = _merge_base(root, base) if base else _default_base(root)
-    if since is None:
-        return None
-    differing = _git(root, "diff", "--name-only", "--relative", "-z", since, "--")
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
-    if differing is None or new is None:
-        return None
-    return {name for name in (differing + new).split("\0") if name}
+    described = chapter.inside.removesuffix(".ipynb") + ".yml"
+    return [chapter.inside, described, *twins, *tests, *data]
 
 
 def _default_base(root: Path) -> str | None:
-    head = _git(root, "rev-parse", "HEAD")
+    head = said(root, "rev-parse", "HEAD")
     for name in ("origin/main", "main"):
         since = _merge_base(root, name)
         if since:
@@ -54,10 +47,10 @@ def _default_base(root: Path) -> str | None:
 
 def _merge_base(root: Path, base: str) -> str | None:
     # A name that begins with a dash would be read as an option.
-    return None if base.startswith("-") else _git(root, "merge-base", "HEAD", base)
+    return None if base.startswith("-") else said(root, "merge-base", "HEAD", base)
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def said(root: Path, *arguments: str) -> str | None:
     """What git prints, stripped; None where git is missing or says no."""
     try:
         done = subprocess.run(  # nosec B607 # the user's own git, as in a shell

@@ -40,7 +40,7 @@ class GraphLayer(nn.Module):
         shape = (self.heads, -1, x.shape[1])
         split = self.weight.view(shape)  # (heads, outputs / heads, inputs)
         if self.attend is None:
-            share = _degrees(target, x).rsqrt()
+            share = _sum(x.new_ones(len(target)), target, x).rsqrt()  # of the degrees
             share = (_at(share, source) * _at(share, target))[:, None]  # (E, 1)
         else:
             # u . W x_j is x_j . (W^T u): no wide vector is needed for the attention.
@@ -63,10 +63,6 @@ def _sum(messages: Tensor, target: Tensor, x: Tensor) -> Tensor:
     """Sum of the messages that arrive at each node: (E, ...) -> (N, ...)."""
     zeros = messages.new_zeros(len(x), *messages.shape[1:])
     return zeros.index_add(0, target, messages)
-
-
-def _degrees(target: Tensor, x: Tensor) -> Tensor:
-    return _sum(x.new_ones(len(target)), target, x)
 
 
 def _softmax(score: Tensor, target: Tensor, x: Tensor) -> Tensor:

@@ -3,7 +3,34 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: (B, inputs, H, W) -> (B, outputs, H', W').
+
+    Names and order of the parts are torchvision's, so state dicts fit; its own class is not
+    imported, because torchvision takes longer to import than torch. Source: He et al. 2016.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += shortcut
+        return self.relu(out)
 
 
 class ResNet(nn.Module):
@@ -24,7 +51,7 @@ class ResNet(nn.Module):
         for index, count in enumerate(blocks):
             out = width * 2**index
             for block in range(count):
-                stages.append(_block(channels, out, 2 if index and not block else 1))
+                stages.append(BasicBlock(channels, out, 2 if index and not block else 1))
                 channels = out
         self.stages = nn.Sequential(*stages)
         self.out_dim = channels
@@ -34,15 +61,6 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.stages(self.stem(x)).mean(dim=(2, 3))
-
-
-def _block(channels: int, out: int, stride: int) -> BasicBlock:
-    if stride == 1 and channels == out:
-        return BasicBlock(channels, out)
-    shortcut = nn.Sequential(
-        nn.Conv2d(channels, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out)
-    )
-    return BasicBlock(channels, out, stride, shortcut)
 
 
 def resnet8(width: int = 16, stem_stride: int = 2) -> ResNet:

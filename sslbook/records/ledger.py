@@ -17,7 +17,7 @@ from typing import Any
 from sslbook import records
 from sslbook.core import files
 from sslbook.records import controls
-from sslbook.records.schema import Record, StoredRule
+from sslbook.records.schema import Record
 
 NAME = "ledger.jsonl"
 # What a line of the file holds, and of which kinds.
@@ -52,22 +52,24 @@ def is_countable(record: Record) -> bool:
 def pool_rows(pool: list[Record]) -> list[Row]:
     """The rows of one pool, as `records.pooled` returns it; the last record's rules decide."""
     last = pool[-1]
+    settings = {k: v for k, v in last["parameters"].items() if k != "seed"}
     about = {
         "chapter": last["chapter"], "preset": last["preset"], "data": data_name(last),
-        "device": last["device"]["kind"], "tried": last["tried"], "settings": _settings(last),
+        "device": last["device"]["kind"], "tried": last["tried"],
+        "settings": controls.key_of(settings)[:8],
         "version": last["code"]["version"], "commit": last["code"].get("commit", ""),
         "measured": max(r["started"] for r in pool),
     }
     found = []
     for key, verdict in records.verdicts(pool).items():
         claim = last["claims"][key]["claim"]
-        row = {
-            "claim": key, "text": claim["text"], "measures": claim["measures"],
-            "rule": _rule(claim["rule"]), "op": claim["rule"]["op"],
-            "bound": claim["rule"]["bound"], "verdict": str(verdict), "n": verdict.n,
-            "mean": verdict.mean, "low": verdict.low, "high": verdict.high, **about,
-        }
-        found.append(printable_row(row))
+        op, bound, seeds = (claim["rule"][part] for part in ("op", "bound", "seeds"))
+        found.append(printable_row({
+            "claim": key, "text": claim["text"], "measures": claim["measures"], "op": op,
+            "bound": bound, "rule": f"{op} {bound:g}{' over seeds' if seeds else ''}",
+            "verdict": str(verdict), "n": verdict.n, "mean": verdict.mean, "low": verdict.low,
+            "high": verdict.high, **about,
+        }))
     return found
 
 
@@ -139,13 +141,3 @@ def _plain(row: Row) -> Row:
 
 def _six(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _settings(record: Record) -> str:
-    """8 hex digits that tell two settings of one chapter apart."""
-    told = {k: v for k, v in record["parameters"].items() if k != "seed"}
-    return controls.key_of(told)[:8]
-
-
-def _rule(rule: StoredRule) -> str:
-    return f"{rule['op']} {rule['bound']:g}" + (" over seeds" if rule["seeds"] else "")

@@ -43,10 +43,8 @@ def code(chapter: Chapter) -> str:
     """What a chapter has its reader write first, its equation as code, without the marks."""
     found = notebook.read(chapter.path, chapter)
     cells = [*found.section("equation", kind="code"), *found.code]
-    solved = next(cell for cell in cells if cell.tagged("exercise:"))
-    marks = (notebook.BEGIN, notebook.END, notebook.BLANK)
-    return "\n".join(line for line in solved.source.splitlines()
-                     if not line.strip().startswith(marks))
+    exercise = next(cell for cell in cells if cell.tagged("exercise:"))
+    return notebook.solved(exercise.source)
 
 
 def difference(a: Chapter, b: Chapter) -> list[str]:

@@ -11,6 +11,7 @@ from sslbook.core import paths
 from sslbook.records import ledger as ledgers
 
 CONTROLS = ("chance", "pixels", "raw features", "raw columns", "random", "supervised")
+ledger = ledgers.rows
 _BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
 Row = dict[str, Any]
 Values = dict[tuple[str, str], dict[str, list[float]]]
@@ -30,15 +31,6 @@ def collect(chapter: str = "") -> tuple[list[records.Record], list[str]]:
             name = "/".join(path.parts[-3 if path.name == "record.json" else -2:])
             skipped.append(f"skipped, no record of this book: {records.printable(name)} ({why})")
     return found, skipped
-
-
-def ledger(found: list[dict[str, Any]]) -> list[Row]:
-    """One row per claim and pool of records that differ in the seed alone.
-
-    Keys: chapter, claim, text, measures, rule, verdict, n, mean, low, high, preset, data, tried
-    and more (`sslbook.records.ledger.rows`).
-    """
-    return ledgers.rows(found)
 
 
 def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:

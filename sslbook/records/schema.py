@@ -4,13 +4,14 @@ record.schema.json says what each key means; a test holds both lists of keys equ
 are evaluated here, so that the types know which of their keys may be absent.)
 """
 
-import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from sslbook.core import files
+
 SCHEMA = 1
+_SCHEMA = Path(__file__).with_name("record.schema.json")
 
 
 class StoredRule(TypedDict):
@@ -79,18 +80,9 @@ class Record(TypedDict):
 def parse(text: str) -> Record:
     """The record in a text; raises ValueError for what is damaged, foreign or of another schema."""
     record = json.loads(text, parse_constant=_strict)
-    _validator()(record)
+    files.schema(_SCHEMA)(record)
     return record
 
 
 def _strict(word: str) -> None:
     raise ValueError(f"{word} is not JSON")
-
-
-@functools.cache
-def _validator() -> Callable[[Any], Any]:
-    """The published schema as a function that raises ValueError; a millisecond a record."""
-    import fastjsonschema
-
-    text = Path(__file__).with_name("record.schema.json").read_text(encoding="utf-8")
-    return fastjsonschema.compile(json.loads(text), use_default=False)

@@ -236,8 +236,7 @@ def run_seconds(record: Record) -> float:
 
 def latest_record(chapter: str, preset: str, device: str, dataset: str) -> Record | None:
     """The newest finished record of such a run (see `alike`), own or shipped."""
-    mine = [r for _, r in iter_runs(paths.runs(), chapter) if r]
-    found = alike([*shipped(chapter), *mine], preset, device, dataset)
+    found = alike([*shipped(chapter), *own(chapter)], preset, device, dataset)
     return max(found, key=lambda r: r["started"], default=None)
 
 

@@ -1,4 +1,4 @@
-"""Which step a training takes: eager, captured in a CUDA graph, or compiled by torch.compile."""
+"""Which step a training takes: eager, or captured in a CUDA graph."""
 
 from __future__ import annotations
 
@@ -15,30 +15,7 @@ from sslbook.training import cudagraph
 from sslbook.training.optim import OptimizerConfig
 from sslbook.training.step import Step
 
-MODES = ("auto", "graph", "compile", "off")
-
-
-class CompiledStep(Step):
-    """A step whose forward, loss included, torch.compile has compiled; eager where it fails."""
-
-    mode = "compile"
-
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
-        self.forward = torch.compile(self.forward, dynamic=False)
-        self._ran = False
-
-    def __call__(self, number: int, rate: float) -> dict[str, Any]:
-        try:
-            out = super().__call__(number, rate)
-        except Exception as error:  # a compiler that is missing fails in many ways
-            if self._ran:
-                raise
-            del self.forward  # the eager one is there again
-            self.mode, self.reason = "eager", f"torch.compile failed ({type(error).__name__})"
-            out = super().__call__(number, rate)
-        self._ran = True
-        return out
+MODES = ("auto", "graph", "off")
 
 
 def make_step(
@@ -48,17 +25,13 @@ def make_step(
     """The step of a training on one device, as `Step` and `train` describe it.
 
     batches: for a capture also `inputs` and `make`, as in `Batches`. accelerate: "graph" (CUDA),
-    "compile", "off", or "auto": a graph where `graph_is_proven`, else off. What cannot be had is
-    eager, and the step's `reason` says why. Raises UsageError for another value of accelerate.
+    "off", or "auto": a graph where `graph_is_proven`, else off. What cannot be had is eager, and
+    the step's `reason` says why. Raises UsageError for another value of accelerate.
     """
     if accelerate not in MODES:
         raise UsageError(f"accelerate is one of {', '.join(MODES)}, got {accelerate!r}.")
-    if accelerate == "auto":
-        accelerate = "graph" if hasattr(batches, "inputs") and graph_is_proven(device) else "off"
     kind, reason = Step, ""
-    if accelerate == "compile":
-        kind = CompiledStep
-    elif accelerate == "graph":
+    if accelerate == "graph" or accelerate == "auto" and graph_is_proven(device):
         reason = cudagraph.unavailable(device, batches)
         kind = Step if reason else cudagraph.CapturedStep
     step = kind(module, batches, loss, config, device, precision_name)

@@ -137,13 +137,8 @@ class FullBatch:
     transform: as in `Batches`.
     """
 
-    def __init__(
-        self,
-        value: Any,
-        count: int,
-        streams: Streams,
-        transform: Transform | None = None,
-    ):
+    def __init__(self, value: Any, count: int, streams: Streams,
+                 transform: Transform | None = None):
         self.value, self.batch_size = value, int(count)
         self._streams, self._transform = streams, transform
 

@@ -25,14 +25,14 @@ class Health:
 
         Returns {"collapse": level} where there are embeddings to look at.
         """
+        kept_line = (f"The last good checkpoint, of step {kept}, is kept." if kept
+                     else "No step before it was worth keeping.")
         if not torch.isfinite(losses).all():
             bad = int((~torch.isfinite(losses)).nonzero()[0])
             at = step - len(losses) + bad + 1
             raise UserError(
                 f"{self.name} stopped: the loss is {losses[bad].item()} at step {at}.",
-                f"The last good checkpoint, of step {kept}, is kept."
-                if kept
-                else "No step before it was worth keeping.",
+                kept_line,
                 "Try a learning rate ten times smaller, and look for log(0) or 0/0 in the loss.",
             )
         if z is None or len(z) < 2:
@@ -43,7 +43,7 @@ class Health:
             raise UserError(
                 f"{self.name} stopped at step {step}: the embeddings collapsed to one point "
                 f"(collapse level {level:.3f} of 1).",
-                f"The last good checkpoint, of step {kept}, is kept.",
+                kept_line,
                 "Look at what keeps embeddings apart in this method; "
                 "train(..., allow_collapse=True) goes on.",
             )

@@ -24,7 +24,7 @@ class History:
     rows: dicts with `step` (updates done), `epoch`, `loss` (mean since the row before), `lr` and
     what the probe measured. snapshots: arrays that the probe returned, by name, with their steps.
     module: the trained module, in eval mode. seconds: of the updates alone; probe_seconds: of
-    the probes. mode: how the last step ran, "eager", "graph" or "compile".
+    the probes. mode: how the last step ran, "eager" or "graph".
     """
 
     name: str
@@ -53,11 +53,8 @@ class History:
         return np.array([r["step"] for r in rows]), np.array([r[key] for r in rows])
 
     def last(self, key: str) -> float:
-        """The newest value of `key`. Raises KeyError where no row has it."""
-        for row in reversed(self.rows):
-            if key in row:
-                return row[key]
-        raise KeyError(key)
+        """The newest value of `key`. Raises IndexError where no row has it."""
+        return [row[key] for row in self.rows if key in row][-1]
 
     def add(self, row: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
         self.rows.append(row)

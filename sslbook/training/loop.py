@@ -71,8 +71,8 @@ def train(
     first step, every `probe_every` epochs (0: ten times) and at the end. steps: 0 takes them from
     the settings (epochs, max_steps, minutes). optimizer: the settings'. quiet: print no rows.
     accelerate: "auto" ("graph" where a benchmark of this GPU has shown that equal, else "off"),
-    "graph" (CUDA), "compile" (torch.compile) or "off". Raises UserError on NaN, on collapse
-    (unless allowed) and for a used module.
+    "graph" (CUDA) or "off". Raises UserError on NaN, on collapse (unless allowed) and for a used
+    module.
     """
     with ranks.explained():
         trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe,

@@ -19,7 +19,7 @@ class OptimizerConfig:
 
     optimizer: "adamw", "sgd" or "lars" (timm's Lars). lr: peak learning rate. weight_decay: not
     applied to biases and norms. momentum: of SGD and LARS. warmup: share of the steps in which
-    the rate rises linearly; after it a half cosine down to lr * final. clip: largest norm of the
+    the rate rises linearly; after it a half cosine down to zero. clip: largest norm of the
     gradient, 0 for none.
     """
 
@@ -28,7 +28,6 @@ class OptimizerConfig:
     weight_decay: float = 1e-4
     momentum: float = 0.9
     warmup: float = 0.06
-    final: float = 0.0
     clip: float = 0.0
 
     @classmethod
@@ -62,9 +61,7 @@ class OptimizerConfig:
             from timm.optim import Lars
 
             return Lars(groups, lr=self.lr, momentum=self.momentum)
-        raise UsageError(
-            f"Unknown optimizer {self.optimizer!r}.", "", "Known: adamw, sgd, lars."
-        )
+        raise UsageError(f"Unknown optimizer {self.optimizer!r}.", "", "Known: adamw, sgd, lars.")
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step (0 <= step < steps)."""
@@ -72,8 +69,7 @@ class OptimizerConfig:
         if step < warm:
             return self.lr * (step + 1) / warm
         done = (step - warm) / max(1, steps - warm)
-        low = self.lr * self.final
-        return low + (self.lr - low) * (1 + math.cos(math.pi * done)) / 2
+        return self.lr * (1 + math.cos(math.pi * done)) / 2
 
 
 def planned_steps(settings: Any, per_epoch: int, seconds_per_step: Callable[[], float]) -> int:

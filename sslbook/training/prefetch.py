@@ -29,8 +29,7 @@ def budget(device: torch.device) -> int:
 
 def reader(tensors: Rows, device: torch.device, limit: int | None) -> Resident | Ahead:
     """The reader for tensors of which `limit` bytes may lie on the device (None: `budget`)."""
-    size = sum(t.numel() * t.element_size() for t in tensors)
-    fits = size <= (budget(device) if limit is None else limit)
+    fits = sum(t.nbytes for t in tensors) <= (budget(device) if limit is None else limit)
     return Resident(tensors, device) if fits else Ahead(tensors, device)
 
 

@@ -1,7 +1,7 @@
 """One update of a training: batch, forward, loss, backward, clip, optimiser.
 
-Beside it: steps captured in a CUDA graph (`cudagraph`), steps by torch.compile (`acceleration`)
-and steps of several ranks (`parallel.ranks`).
+Beside it: steps captured in a CUDA graph (`cudagraph`) and steps of several ranks
+(`parallel.ranks`).
 """
 
 from __future__ import annotations

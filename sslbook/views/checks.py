@@ -14,24 +14,14 @@ from sslbook.errors import UsageError
 
 def images(x: Tensor) -> None:
     """Refuse anything but a non-empty batch (B, 3, H, W) of floats or bytes."""
-    if not isinstance(x, Tensor):
+    given = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or min(x.shape) == 0:
         raise UsageError(
-            f"Expected a tensor of images, got {type(x).__name__}.",
-            todo="Turn it into one first: torch.as_tensor(images).",
-        )
-    if x.ndim != 4 or x.shape[1] != 3:
-        raise UsageError(
-            f"Expected images of shape (B, 3, H, W), got {tuple(x.shape)}.",
+            f"Expected a tensor of one image or more, (B, 3, H, W), got {given}.",
             todo="A single image needs x[None]; channels come before height and width.",
         )
-    if min(x.shape) == 0:
-        raise UsageError(
-            f"Expected at least one image with pixels, got shape {tuple(x.shape)}.",
-            todo="Check that the data set or the batch is not empty.",
-        )
     if not (x.is_floating_point() or x.dtype == torch.uint8):
-        raise UsageError(f"Expected images as float in 0-1 or uint8, got {x.dtype}.",
-                         todo="Pass uint8 or float32.")
+        raise UsageError(f"Expected images as float in 0-1 or uint8, got {given}.")
 
 
 def size(value: int, name: str = "size") -> None:

@@ -1,6 +1,6 @@
 """Views on a CPU, in chunks that fit its cache; an operation runs on the views that drew it alone.
 
-`branchless.py` has the same views for devices that launch kernels.
+`gpu.py` has the same views for devices that launch kernels.
 """
 
 from __future__ import annotations

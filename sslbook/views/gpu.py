@@ -1,4 +1,4 @@
-"""The same views as `render.py` without data-dependent branches, for CUDA graphs.
+"""The same views as `cpu.py` without data-dependent branches, for CUDA graphs.
 
 All views of a batch go through every operation, and what was not drawn for one leaves it as it is.
 Shapes and launches therefore do not depend on the numbers drawn, nothing is read back, and the

@@ -106,34 +106,23 @@ def test_files_that_yaml_stumbles_over_are_named(book, file, text):
         toc.chapters(book)
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "says"),
-    [
-        ("toc.yml", "twins", "../twins", "plain name"),
-        ("toc.yml", "twins", "/etc/twins", "plain name"),
-        ("toc.yml", "twins", "'C:twins'", "plain name"),
-        ("toc.yml", "twins", "'twins\\x'", "plain name"),
-        ("toc.yml", "twins", '"twins\\n"', "plain name"),
-        ("toc.yml", "[twins]", "[{twins: 1}]", "plain name"),
-        ("toc.yml", "part: next", "part: .", "plain name"),
-        ("toc.yml", "part: next", "part: ''", "plain name"),
-        ("toc.yml", "part: next", "part: ../../x", "plain name"),
-        ("toc.yml", "- part: next", "- 3\n- part: next", "no part"),
-        ("toc.yml", "[twins]", "[welcome]", "welcome"),
-        ("toc.yml", "[twins]", "[twins, twins]", "listed twice"),
-        ("toc.yml", "parts:", "parts: 3\nother:", "not a list"),
-        ("toc.yml", "ref: v1", "ref: [", "cannot be read"),
-        ("toc.yml", "ref: v1", "ref: 1.0", "not text"),
-        ("next/twins.yml", "form: long", "form: long, twin: [../os]", "plain name"),
-        ("next/twins.yml", "form: long", "form: epic", "form 'epic'"),
-        ("next/twins.yml", "form: long", "form: long, data: shapes", "not a list"),
-        ("next/twins.yml", "[welcome]", "[later]", "needs later"),
-        ("next/twins.yml", "title: Twins", "title: [Twins]", "not text"),
-        ("next/twins.yml", "title: Twins", "tilte: Twins", "unknown keys: tilte"),
-        ("next/twins.yml", "title: Twins", "parents: [welcome]", "parents do not say"),
-        ("next/twins.yml", "title: Twins", "parents: {later: A.}", "no chapter"),
-    ],
-)
+@pytest.mark.parametrize(("file", "old", "new", "says"), [
+    *(("toc.yml", "twins", name, "must match pattern") for name in (
+        "../twins", "/etc/twins", "'C:twins'", "'twins\\x'", '"twins\\n"')),
+    ("toc.yml", "part: next", "part: ../../x", "must match pattern"),
+    ("toc.yml", "part: next", "part: ''", "must match pattern"),
+    ("toc.yml", "- part: next", "- 3\n- part: next", "must be object"),
+    ("toc.yml", "[twins]", "[welcome]", "welcome"),
+    ("toc.yml", "[twins]", "[twins, twins]", "listed twice"),
+    ("toc.yml", "ref: v1", "ref: [", "cannot be read"),
+    ("toc.yml", "ref: v1", "ref: 1.0", "must be string"),
+    ("next/twins.yml", "form: long", "form: long, twin: [../os]", "must match pattern"),
+    ("next/twins.yml", "form: long", "form: epic", "must be one of"),
+    ("next/twins.yml", "[welcome]", "[later]", "needs later"),
+    ("next/twins.yml", "title: Twins", "tilte: Twins", "tilte"),
+    ("next/twins.yml", "title: Twins", "parents: [welcome]", "must be object"),
+    ("next/twins.yml", "title: Twins", "parents: {later: A.}", "no chapter"),
+])
 def test_wrong_contents_are_named(book, file, old, new, says):
     text = (book / file).read_text(encoding="utf-8")
     assert old in text
@@ -177,15 +166,10 @@ def names(root, base=None):
     return [one.name for one in git.changed_chapters(base, root / "notebooks")]
 
 
-@pytest.mark.parametrize(
-    ("file", "chapters"),
-    [
-        ("notebooks/next/twins.ipynb", ["twins"]),
-        ("sslbook/methods/twins.py", ["twins"]),
-        ("sslbook/datasets/shapes.py", ["welcome"]),
-        ("README.md", []),
-    ],
-)
+@pytest.mark.parametrize(("file", "chapters"), [
+    ("notebooks/next/twins.ipynb", ["twins"]), ("sslbook/methods/twins.py", ["twins"]),
+    ("sslbook/datasets/shapes.py", ["welcome"]), ("README.md", []),
+])
 @pytest.mark.parametrize("base", ["main", None])
 @pytest.mark.parametrize("committed", [False, True])
 def test_what_a_change_touches(repository, file, chapters, base, committed):

@@ -38,7 +38,7 @@ def test_a_part_may_give_a_symbol_another_shape(book):
 
 
 @pytest.mark.parametrize(("entry", "says"), [
-    (f"x: {X}", "already by an earlier"), ("x: {shap: 1}", "something else"), ("x: 3", "something"),
+    (f"x: {X}", "already by an earlier"), ("x: {shap: 1}", "shap"), ("x: 3", "must be object"),
     ("y: {shape: scalar}", "No chapter has the whole symbol 'y'"),
 ])
 def test_a_wrong_symbol_is_named(book, entry, says):

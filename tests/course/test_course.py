@@ -70,10 +70,10 @@ def test_the_instructors_edition_is_the_source_with_notes(chapter):
 @named
 def test_notes_name_sections_that_there_are_and_share_out_all_minutes(chapter):
     order, common = set(source_of(chapter).order), set(notes.common(chapter.folder))
-    assert set(notes.own(chapter)) <= order
-    assert chapter.form == "guide" or order <= common | set(notes.own(chapter))
+    assert set(chapter.metadata.get("notes", {})) <= order
+    assert chapter.form == "guide" or order <= common | set(chapter.metadata.get("notes", {}))
     if chapter.name in variants.chapters():
-        own = notes.own(chapter).values()
+        own = chapter.metadata.get("notes", {}).values()
         assert sum(len(one.get("misconceptions", [])) for one in own) >= 3
         assert sum(len(one.get("ask", {})) for one in own) >= 4
 
@@ -88,8 +88,8 @@ def test_the_common_notes_are_of_sections_that_there_are_and_fit_a_slides_back()
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("sections: {card: {minuets: 3}}", "minuets"), ("sections: {card: 3}", "section: entry"),
-    ("- a list", "not a mapping"), ("sections: [", "cannot be read"),
+    ("sections: {card: {minuets: 3}}", "minuets"), ("sections: {card: 3}", "must be object"),
+    ("- a list", "must be object"), ("sections: [", "cannot be read"),
 ])
 def test_a_wrong_file_of_notes_is_named(tmp_path, text, says):
     (tmp_path / "teaching.yml").write_text(text)
@@ -108,7 +108,7 @@ def test_minutes_are_whole_and_sum_up():
 def test_a_ref_pins_badge_and_install_cell(chapter, name):
     """The contract's own rules hold for the pinned tag, and the book's tag is nowhere left."""
     made = edition(chapter, name, "v9.1")
-    for rule in ("card_colab", "install_cell"):
+    for rule in ("card_colab", "parameters_cell"):
         assert list(rules()[rule][0](made)) == []
     assert not re.search(rf"{chapter.repository}(\.git)?(@|/\w+/){chapter.ref}\b",
                          "\n".join(cell.source for cell in made.cells))

@@ -89,10 +89,9 @@ def test_vendored_files_are_found_and_compared(packages):
     assert list(found) == list(vendored.FILES)
     assert vendored.texts(str(packages / "node_modules")) == found
     changed = packages / "node_modules" / "reveal.js" / "dist" / "reveal.js"
-    for damage, said in ((lambda: changed.write_text("alert(1)"), "is not the file of"),
-                         (changed.unlink, "is not there")):
+    for damage in (lambda: changed.write_text("alert(1)"), changed.unlink):
         damage()
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match="is not the file of"):
             vendored.texts(str(packages))
 
 

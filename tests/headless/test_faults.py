@@ -68,12 +68,12 @@ def test_a_terminated_runner_takes_its_kernel_along(book):
 def _limited():
     import resource
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
 
 @posix
 def test_a_full_disk_keeps_the_checkpoint_before(book):
-    """Files may have 400 kB, and each snapshot adds 64 kB to the checkpoint."""
+    """Files may have 500 kB, and each snapshot adds 64 kB to the checkpoint."""
     process = sslbook("run", "tiny", "--preset", "smoke", "-p", "PICTURE=16384",
                       preexec_fn=_limited)
     _, err = process.communicate(timeout=120)

@@ -37,10 +37,6 @@ def not_negative(default: float, *tried: float, tensor: bool = True) -> Knob:
     return Knob(default, tried, (-0.1, math.nan, math.inf), tensor)
 
 
-def share(default: float, *tried: float, tensor: bool = True) -> Knob:
-    return Knob(default, tried, (-0.1, 1.1, math.nan, math.inf), tensor)
-
-
 def lightly(loss: str, **names: str) -> Callable[..., Tensor]:
     """lightly's loss of that class as an oracle; names: its argument -> the knob that it is."""
     def oracle(*inputs: Tensor, **knobs: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""DCL and DCLW: softplus and coupling identities, the weights, mutants."""
+"""DCL: softplus and coupling identities, mutants."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from harness import checks
 from specs import PAIRS, Spec, lightly, positive
 from torch import Tensor
 
-from sslbook.methods import dcl
-from sslbook.methods.dcl import coupling, coupling_of, dcl_loss, dcl_terms, dclw_loss
+from sslbook.methods.dcl import coupling, coupling_of, dcl_loss, dcl_terms
 from sslbook.methods.simclr import nt_xent_loss, similarity
 
 EYE = torch.eye(12, dtype=torch.bool)
@@ -25,12 +24,6 @@ def detached_negatives(z1: Tensor, z2: Tensor, t: float) -> Tensor:
     """The right value with the wrong gradient."""
     pulled = similarity(z1, z2).diagonal(len(z1)).mean() / t
     return (dcl_loss(z1, z2, t) + pulled).detach() - pulled
-
-
-def weighted(z1: Tensor, z2: Tensor, t: float, sigma: float, stop=torch.Tensor.detach) -> Tensor:
-    cosine = similarity(z1, z2).diagonal(len(z1))
-    weights = stop(2 - len(z1) * (cosine / sigma).softmax(0))
-    return dcl_loss(z1, z2, t) + ((1 - weights) * cosine).mean() / t
 
 
 VIEWS = {"inputs": two_views, "refused": changes.unlike_views(),
@@ -55,12 +48,6 @@ test_spec = checks(
              "negatives of the other view alone": partial(other_view_alone, decoupled=True),
              "no temperature": lambda a, b, t: dcl_loss(a, b, 1.0),
              "negatives without gradient": detached_negatives}),
-    Spec(function=dclw_loss, **LOSS, gradcheck=False,  # finite differences see the weights move
-         knobs={"temperature": positive(0.1, 0.2), "sigma": positive(0.5, 1.0)},
-         values=[((A, B, 0.5, 0.5), 4.376092), ((A, B, 0.1, 0.5), 18.376162)],
-         oracle=lightly("DCLWLoss", temperature="temperature", sigma="sigma"),
-         right={"by the mean": weighted},
-         mutants={"weights with a gradient": lambda a, b, t, s: weighted(a, b, t, s, torch.clone)}),
     Spec(function=dcl_terms, **VIEWS, knobs={"temperature": positive(0.1, 0.2)},
          loops=partial(terms, decoupled=True)),
     Spec(function=coupling, **VIEWS, knobs={"temperature": positive(0.1)}),
@@ -106,14 +93,3 @@ def test_other_closed_forms() -> None:
     assert coupling(same, same, 0.3).tolist() == pytest.approx([expected] * 10)
     assert coupling_of(4, 1e-4) == 0.0  # no overflow
     assert coupling_of(4, 1e-4, positive=0.0, negative=1.0) == 1.0
-
-
-def test_the_weights_average_to_one_and_can_be_negative() -> None:
-    for seed, (n, d) in enumerate(PAIRS):
-        weights = dcl.positive_weights(*two_views(seed, n, d))
-        assert float(weights.mean()) == pytest.approx(1.0)
-        assert float(weights.max()) <= 2.0
-    a = torch.eye(4, dtype=torch.float64)
-    b = a.clone()
-    b[1:] *= -1  # one pair agrees, three are opposite
-    assert float(dcl.positive_weights(a, b, 0.1)[0]) < 0

@@ -1,18 +1,17 @@
-"""DirectPred: the predictor from the moment, the running moment, the linear theory at rest."""
+"""DirectPred: the predictor from the moment."""
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import pytest
 import torch
 from changes import A, normal
 from harness import checks
-from specs import Spec, not_negative, positive, share
+from specs import Spec, not_negative, positive
 from torch import Tensor
 
-from sslbook.methods.directpred import direct_predictor, eigen_alignment, updated_moment
+from sslbook.methods.directpred import direct_predictor
 
 F_A = A.T @ A / 4
 ROOT = [[0.383643, 0.424111, 0.084653], [0.424111, 0.619208, 0.234202],
@@ -71,21 +70,7 @@ test_spec = checks(
              "eps inside the root": lambda moment, eps: predictor_of(
                  moment, 0.0, power=lambda s: (s + eps).sqrt()),
              "eps is forgotten": lambda moment, eps: predictor_of(moment, 0.0),
-             "the moment itself": lambda moment, eps: moment}),
-    Spec(function=updated_moment, gradient=(), shapes=[(4, 4), (4, 9), (1, 2)],
-         inputs=lambda seed, d=4, n=4: (moment_of(seed, d), normal(seed + 50, n, d)),
-         knobs={"rho": share(0.3, 0.0, 1.0)},
-         loops=lambda m, f, rho: rho * m + (1 - rho) * torch.stack([r.outer(r) for r in f]).mean(0),
-         refused=[((torch.zeros(3, 3), torch.zeros(shape)), "width") for shape in [(5, 4), (0, 3)]],
-         cases=[(moment_of(1), normal(1, 4, 4), 0.3)],
-         mutants={
-             "rho and 1 - rho": lambda m, f, rho: (1 - rho) * m + rho * f.T @ f / len(f),
-             "a sum": lambda m, f, rho: rho * m + (1 - rho) * f.T @ f,
-             "centred": lambda m, f, rho: rho * m + (1 - rho) * torch.cov(f.T, correction=0),
-             "of rows": lambda m, f, rho: rho * m + (1 - rho) * f @ f.T / len(f)}),
-    Spec(function=eigen_alignment, inputs=lambda seed, d: (normal(seed, d, d), moment_of(seed, d)),
-         shapes=[(4,), (2,)], gradient=(), half=False,
-         refused=[((bad, bad), "square") for bad in NOT_SQUARE]))
+             "the moment itself": lambda moment, eps: moment}))
 
 
 # -- what is special to DirectPred ----------------------------------------------------------------
@@ -103,16 +88,5 @@ def test_the_predictor_commutes_with_the_moment_and_turns_with_the_features(alph
         assert float(values[-1]) == pytest.approx(1.05)
         moved = direct_predictor(turn @ moment @ turn.T, 0.05, alpha)
         assert torch.allclose(moved, turn @ weight @ turn.T, atol=1e-9)
-        twist = normal(seed + 9, 4, 4)  # an antisymmetric part is no part of it
-        found = eigen_alignment(weight + (twist - twist.T), moment)
-        assert torch.allclose(found, torch.ones(4).double(), atol=1e-6)
         copy = moment / torch.linalg.matrix_norm(moment, 2) + 0.05 * torch.eye(4)
         assert torch.allclose(direct_predictor(moment, 0.05, 1.0), copy, atol=1e-12)
-
-
-def test_alignment_of_matrices_that_share_no_eigenvector() -> None:
-    turn = math.sqrt(0.5) * torch.tensor([[1.0, -1.0], [1.0, 1.0]])
-    moment = torch.diag(torch.tensor([1.0, 0.0]))
-    predictor = turn @ torch.diag(torch.tensor([1.0, 2.0])) @ turn.T
-    assert eigen_alignment(predictor, moment).tolist() == pytest.approx([math.sqrt(0.5)] * 2)
-    assert eigen_alignment(predictor, torch.zeros(2, 2)).tolist() == [0.0, 0.0]

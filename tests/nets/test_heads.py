@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from sslbook.training.capture import Obstacles
 from torch import nn
 
 from sslbook.methods.byol import byol_loss, ema_update
 from sslbook.nets import heads
+from sslbook.training import Obstacles
 
 
 def test_the_hook_of_heads_is_the_moving_average_with_a_half_cosine() -> None:
@@ -24,6 +24,9 @@ def test_the_hook_of_heads_is_the_moving_average_with_a_half_cosine() -> None:
         heads.follow("teacher", "student", 0.9)(module, step, 9)
     for one, other in zip(module.teacher.net.parameters(), expected, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+VIEWS = tuple(torch.randn(2, 6, 3, 2, 2, generator=torch.Generator().manual_seed(1)))
 
 
 def small(teacher: bool, predictor: bool = True) -> heads.StudentTeacher:
@@ -39,7 +42,6 @@ def test_predictions_and_targets_are_handed_over_in_order() -> None:
     with torch.no_grad():  # a teacher that differs from its student
         for p in module.teacher.parameters():
             p.mul_(-0.5)
-    views = tuple(torch.randn(2, 6, 3, 2, 2, generator=torch.Generator().manual_seed(1)))
     seen = {}
 
     def loss(p1, p2, z1, z2):
@@ -47,19 +49,18 @@ def test_predictions_and_targets_are_handed_over_in_order() -> None:
         return p1.sum()
 
     module.eval()
-    out = module(views, loss)
-    for i, view in enumerate(views, start=1):
+    out = module(VIEWS, loss)
+    for i, view in enumerate(VIEWS, start=1):
         assert torch.allclose(seen[f"p{i}"], module.predictor(module.embed(view)), atol=1e-6)
         assert torch.allclose(seen[f"z{i}"], module.teacher(view), atol=1e-6)
         assert not torch.allclose(seen[f"z{i}"], module.embed(view), atol=1e-3)
-    assert torch.allclose(out["z"], module.embed(views[0]), atol=1e-6)
+    assert torch.allclose(out["z"], module.embed(VIEWS[0]), atol=1e-6)
     assert not out["z"].requires_grad
     assert not seen["z1"].requires_grad
     assert seen["p1"].requires_grad
 
 
 def test_without_a_teacher_the_targets_carry_a_gradient_that_the_loss_may_stop() -> None:
-    views = tuple(torch.randn(2, 6, 3, 2, 2, generator=torch.Generator().manual_seed(1)))
     needs = []
 
     def free(p1, p2, z1, z2):
@@ -69,7 +70,7 @@ def test_without_a_teacher_the_targets_carry_a_gradient_that_the_loss_may_stop()
     found = []
     for loss in (byol_loss, free):
         module = small(teacher=False)
-        module(views, loss)["loss"].backward()
+        module(VIEWS, loss)["loss"].backward()
         found.append(module.encoder[1].weight.grad)
     assert needs == [True]
     assert not torch.allclose(*found, atol=1e-6)
@@ -89,11 +90,10 @@ def test_the_module_keeps_its_encoder_and_leaves_the_teacher_to_the_hook() -> No
 
 @pytest.mark.parametrize("teacher", [True, False])
 def test_a_step_has_nothing_that_a_captured_graph_could_not_hold(teacher: bool) -> None:
-    views = tuple(torch.randn(2, 6, 3, 2, 2, generator=torch.Generator().manual_seed(1)))
     module = small(teacher)
     with Obstacles(module) as seen:
-        module(views, byol_loss)["loss"].backward()
+        module(VIEWS, byol_loss)["loss"].backward()
     assert seen.found == ""
     with Obstacles(module) as seen:  # a loss that reads a value back is noticed
-        module(views, lambda *given: byol_loss(*given) * byol_loss(*given).item())
+        module(VIEWS, lambda *given: byol_loss(*given) * byol_loss(*given).item())
     assert "reads a value" in seen.found

@@ -19,10 +19,6 @@ HALF = 0.0248414
 NAN = math.nan
 
 
-def word(values, preconditions=None, **rule):
-    return decide(claim(**rule), values, preconditions).word
-
-
 def test_interval_by_hand():
     assert interval(NEAR) == pytest.approx((0.05 - HALF, 0.05 + HALF), abs=1e-6)
     # Of 1..5: mean 3, standard deviation sqrt(2.5), t(0.975, 4) = 2.776445.
@@ -31,43 +27,32 @@ def test_interval_by_hand():
     assert all(math.isnan(bound) for bound in interval([0.05]))
 
 
-@pytest.mark.parametrize(
-    ("bound", "expected"),
-    [
-        (0.0, "holds"),
-        (0.0251, "holds"),  # the lower end is 0.0251586
-        (0.0252, "same direction"),
-        (0.05, "same direction"),
-        (0.0748, "same direction"),  # the upper end is 0.0748414
-        (0.0749, "fails"),
-        (0.1, "fails"),
-    ],
-)
-def test_at_least(bound, expected):
-    assert word(NEAR, bound=bound) == expected
-    mirrored = word([-v for v in NEAR], op="<=", bound=-bound)
-    assert mirrored == expected
-
-
-def test_the_wrong_sign_fails_even_where_the_interval_reaches_the_bound():
-    values = [-0.03, 0.01, 0.005]  # mean -0.005
-    assert word(values) == "fails"
-    assert word([-v for v in values], op="<=") == "fails"
-
-
-def test_the_right_sign_whose_interval_crosses_zero_is_the_same_direction():
-    values = [0.03, -0.01, 0.01]
-    assert word(values) == "same direction"
-    assert word([-v for v in values], op="<=") == "same direction"
-
-
-def test_not_worse_than_a_margin():
-    # Mean -0.01, inside the margin of 0.02; the interval reaches beyond it.
-    values = [-0.02, -0.01, 0.0]
-    assert word(values, bound=-0.04) == "holds"
-    assert word(values, bound=-0.02) == "same direction"
-    assert word([-0.05, -0.03, -0.04], bound=-0.02) == "fails"
-    assert word([-v for v in values], op="<=", bound=0.02) == "same direction"
+@pytest.mark.parametrize(("values", "bound", "seeds", "expected"), [
+    (NEAR, 0.0, True, "holds"),
+    (NEAR, 0.0251, True, "holds"),  # the lower end is 0.0251586
+    (NEAR, 0.0252, True, "same direction"),
+    (NEAR, 0.0748, True, "same direction"),  # the upper end is 0.0748414
+    (NEAR, 0.0749, True, "fails"),
+    ([-0.03, 0.01, 0.005], 0.0, True, "fails"),  # the wrong sign, though the interval reaches it
+    ([0.03, -0.01, 0.01], 0.0, True, "same direction"),
+    # Not worse than a margin: inside of it, and the interval reaches beyond it.
+    ([-0.02, -0.01, 0.0], -0.04, True, "holds"),
+    ([-0.02, -0.01, 0.0], -0.02, True, "same direction"),
+    ([-0.05, -0.03, -0.04], -0.02, True, "fails"),
+    # One run decides; more runs can only weaken what it decided.
+    ([-0.4], -0.5, False, "holds"),
+    ([-0.5], -0.5, False, "holds"),
+    ([-0.6], -0.5, False, "fails"),
+    ([-0.4, -0.6], -0.5, False, "fails"),
+    ([-0.2, -0.45], -0.5, False, "holds"),  # an interval of two says nothing
+    ([-0.35, -0.1, -0.4], -0.5, False, "same direction"),  # the interval reaches -0.68
+    ([-0.30, -0.31, -0.32], -0.5, False, "holds"),
+    ([0.0, 0.0, 0.0], 0.0, False, "holds"),
+    ([-0.3, -0.3, -0.6], -0.5, False, "fails"),
+])
+def test_a_rule_decides_and_its_mirror_image_decides_alike(values, bound, seeds, expected):
+    assert decide(claim(">=", bound, seeds), values).word == expected
+    assert decide(claim("<=", -bound, seeds), [-v for v in values]).word == expected
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -76,23 +61,6 @@ def test_fewer_than_three_seeds_are_undecided(n):
     assert verdict.word == "undecided"
     assert str(verdict) == f"undecided ({n} of 3)"
     assert (verdict.n, verdict.mean) == (n, 0.5)
-
-
-def test_one_run_decides_what_needs_no_seeds():
-    rule = {"op": "<=", "bound": 0.5, "seeds": False}
-    assert word([0.4], **rule) == "holds"
-    assert word([0.6], **rule) == "fails"
-    assert word([0.4, 0.6], **rule) == "fails"  # it holds in every run, or not
-    assert word([0.5], **rule) == "holds"
-
-
-def test_more_runs_can_only_weaken_what_one_run_decides():
-    rule = {"op": "<=", "bound": 0.5, "seeds": False}
-    assert word([0.2, 0.45], **rule) == "holds"  # an interval of two says nothing
-    assert word([0.35, 0.1, 0.4], **rule) == "same direction"  # the interval reaches 0.68
-    assert word([0.30, 0.31, 0.32], **rule) == "holds"
-    assert word([0.0, 0.0, 0.0], op="<=", bound=0.0, seeds=False) == "holds"
-    assert word([0.3, 0.3, 0.6], **rule) == "fails"
 
 
 def test_nothing_measured_is_not_run():

@@ -112,7 +112,7 @@ def test_encoders_are_asked_together_for_equal_data_and_nets(tmp_path, monkeypat
     about = {"data": "one", "net": {"net": "resnet", "width": 4}}
     for one, change in ((A, {}), (C, changed)):
         if change is not None:
-            folder = tmp_path / "encoders" / one.name
+            folder = tmp_path / one.name
             folder.mkdir(parents=True)
             (folder / "encoder.json").write_text(json.dumps(about | change))
     folders, why = pairs.encoders(A, C)

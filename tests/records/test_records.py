@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import sslbook
 from sslbook import cli, records
 from sslbook.core import paths
-from sslbook.records import controls, schema
+from sslbook.records import controls, schema, store
 
 
 def put(folder: Path, text: str | bytes) -> Path:
@@ -28,12 +28,6 @@ def put(folder: Path, text: str | bytes) -> Path:
     path = folder / "record.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
-
-
-def test_a_record_survives_its_file(tmp_path):
-    records.write(tmp_path, record(3))
-    assert records.read(tmp_path / "record.json") == record(3)
-    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
 
 
 def test_what_is_not_finite_is_refused_and_the_old_record_stays(tmp_path):
@@ -290,7 +284,7 @@ def test_the_latest_record_of_the_same_data_is_own_or_shipped(shelf):
 
 def test_a_file_is_read_again_only_when_it_changed(shelf, monkeypatch):
     read, seen = records.read, []
-    monkeypatch.setattr(records, "read", lambda path: (seen.append(path.name), read(path))[1])
+    monkeypatch.setattr(store, "read", lambda path: (seen.append(path.name), read(path))[1])
     for _ in range(3):
         assert len(records.shipped("one")) == 3
     assert sorted(seen) == [path.name for path in records.shipped_files("one")]
@@ -301,7 +295,7 @@ def test_a_file_is_read_again_only_when_it_changed(shelf, monkeypatch):
 
 def test_a_run_reads_the_records_of_its_chapter_once(shelf, monkeypatch):
     read, seen = records.read, []
-    monkeypatch.setattr(records, "read", lambda path: (seen.append(path), read(path))[1])
+    monkeypatch.setattr(store, "read", lambda path: (seen.append(path), read(path))[1])
     shelf("tiny/check-cpu-s1.json", record(1, chapter="tiny", preset="check"))
     put(paths.runs() / "one" / "id", json.dumps(record()))
     run = tiny_book.here(PRESET="check")["run"]
@@ -332,14 +326,6 @@ def cache(parts=PARTS):
     return paths.data() / "cache" / "controls" / f"{controls.key_of(parts)}.json"
 
 
-def test_controls_are_computed_once():
-    compute, calls = counted()
-    assert controls.cached(PARTS, compute) == SCORES
-    assert controls.cached(PARTS, compute) == SCORES
-    assert calls.n == 1
-    assert cache().is_file()
-
-
 @pytest.mark.parametrize("part", list(PARTS))
 def test_controls_of_other_parts_are_not_mixed(part):
     controls.cached(PARTS, counted()[0])
@@ -349,16 +335,10 @@ def test_controls_of_other_parts_are_not_mixed(part):
     assert calls.n == 1
 
 
-def test_a_file_of_other_parts_under_this_key_is_not_taken():
-    cache().parent.mkdir(parents=True)
-    stored = {"parts": {**PARTS, "seed": 1}, "scores": {"chance": {"knn20": 9.0}}}
-    cache().write_text(json.dumps(stored))
-    assert controls.cached(PARTS, counted()[0]) == SCORES
-
-
 @pytest.mark.parametrize("content", [
     "", "{", "[]", "3", '{"scores": {}}', '{"parts": 3}', "\x00\xff",
     json.dumps({"parts": PARTS, "scores": 3}), json.dumps({"parts": PARTS, "scores": {"raw": 3}}),
+    json.dumps({"parts": {**PARTS, "seed": 1}, "scores": {"chance": {"knn20": 9.0}}}),
 ])
 def test_a_damaged_control_is_computed_again(content):
     cache().parent.mkdir(parents=True)

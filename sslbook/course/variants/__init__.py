@@ -17,54 +17,13 @@ from typing import Any
 
 import yaml
 
-from sslbook.book.notebook import BEGIN, BLANK, END, blank
+from sslbook.book.notebook import blank, solved
 from sslbook.errors import UsageError
 
 Entry = dict[str, Any]  # a part of a chapter's file
 _FOLDER = Path(__file__).parent
+_TEXTS = yaml.safe_load((_FOLDER.parent / "nbgrader" / "tasks.yml").read_text(encoding="utf-8"))
 _SLOT = re.compile(r"^( *)<(\w+)>|<(\w+)>", re.M)
-_SHOWN = """\
-from sslbook.lesson import check_same
-
-case = {case}
-assert check_same({name}(*case), {right}, grads=False, bound=1e-5)"""
-_HIDDEN = """\
-from sslbook.lesson import check_same
-
-
-def drawn(*shape, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def reference():
-{inside}
-    return {name}
-
-
-cases = {cases}
-assert check_same({name}, reference(), *cases)"""
-_CLAIM = """\
-### A claim to refute
-
-> {claim}
-
-It is wrong. Write `counterexample()`, which returns an example against it: {gives}. The test below
-says what counts."""
-_EXAMPLE = """\
-def counterexample():
-    {start}
-    # blank: {blank}
-    ### BEGIN SOLUTION
-    {solution}
-    ### END SOLUTION"""
-_REFUTES = """\
-{given}
-
-
-{judge}
-
-assert refutes(*counterexample()), 'this example does not refute the claim'"""
 
 
 @dataclass(frozen=True)
@@ -155,18 +114,18 @@ def _variant(entry: Entry, draw: random.Random) -> Task:
     said, code = ({knob: one[key] for knob, one in chosen.items()} for key in ("say", "code"))
     name, cell, case = entry["name"], _fill(entry["cell"], code), entry["case"]
     cases = re.sub("<seed>", lambda _: str(draw.randrange(10**6)), entry["cases"])
-    return Task(
-        name, _fill(entry["text"], said), cell,
-        _SHOWN.format(name=name, case=case, right=_value(cell, name, case)),
-        _HIDDEN.format(name=name, cases=cases, inside=textwrap.indent(solved(cell), "    ")),
-        tuple(entry["points"]), f"Drawn: {said}.")
+    shown = _TEXTS["shown"].format(name=name, case=case, right=_value(cell, name, case))
+    inside = textwrap.indent(solved(cell), "    ")
+    return Task(name, _fill(entry["text"], said), cell, shown,
+                _TEXTS["hidden"].format(name=name, cases=cases, inside=inside),
+                tuple(entry["points"]), f"Drawn: {said}.")
 
 
 def _claim(entry: Entry, draw: random.Random) -> Task:
     """A wrong claim to refute by an example; the students see the test that judges it."""
     words = entry | draw.choice(entry["wrong"])
-    return Task("counterexample", _CLAIM.format(**words), _EXAMPLE.format(**words),
-                _REFUTES.format(**words), "", (2, 0),
+    asked, cell, shown = (_TEXTS[key].format(**words) for key in ("claim", "example", "refutes"))
+    return Task("counterexample", asked, cell, shown, "", (2, 0),
                 "Any example that passes the shown test is right.")
 
 
@@ -177,12 +136,6 @@ def _fill(template: str, words: dict[str, str]) -> str:
         return margin + words[found[2] or found[3]].replace("\n", f"\n{margin}")
 
     return _SLOT.sub(put, template)
-
-
-def solved(cell: str) -> str:
-    """A cell's code without the marks of blank and solution."""
-    marks = (BEGIN, END, BLANK)
-    return "\n".join(line for line in cell.splitlines() if not line.strip().startswith(marks))
 
 
 def _value(cell: str, name: str, case: str) -> str:

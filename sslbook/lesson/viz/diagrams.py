@@ -118,9 +118,10 @@ def _framed(ax: Axes, values: np.ndarray, frame: Box, edge: str) -> Box:
     return frame
 
 
-def vector(ax: Axes, x: float, y: float, *, cells: int = 6, size: float = 0.095,
-           colour: str = style.BLUE, phase: float = 0.0) -> Box:
+def vector(ax: Axes, x: float, y: float, *, cells: int = 6, colour: str = style.BLUE,
+           phase: float = 0.0) -> Box:
     """A column of cells: one vector, such as the features of one image; returns its frame."""
+    size = 0.095
     frame = Box(x, y, size, cells * size)
     for i in range(cells):
         shade = 0.25 + 0.55 * (0.5 + 0.5 * np.sin(2.4 * i + phase))

@@ -80,11 +80,3 @@ def few_ticks(ax: Axes, x: int = 3, y: int = 4, *, whole: bool = False) -> None:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     if y:
         ax.yaxis.set_major_locator(MaxNLocator(y))
-
-
-def nothing_measured(ax: Axes) -> None:
-    """Say in an empty panel that there is nothing to draw."""
-    ax.set(xticks=[], yticks=[], xlabel="")
-    ax.spines[:].set_visible(False)
-    ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", va="center",
-            color=style.QUIET, fontsize=style.SMALL)

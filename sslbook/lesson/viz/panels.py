@@ -5,35 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sslbook.judging import rankme, spectrum
 from sslbook.lesson.exercises import trained_with_note
 from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
-from sslbook.lesson.viz.maps import draw_spectra
 from sslbook.lesson.viz.tiles import as_matrix
 
 
 def training_strip(rows: Sequence[Mapping[str, object]],
                    controls: Mapping[str, float] | None = None, *, title: str = "",
-                   note: str = "", score: str = "kNN accuracy (%)",
                    loss_name: str = "loss (no unit)") -> Figure:
     """Training at a glance: loss, score, effective rank, alignment and uniformity by step.
 
     rows: dicts with "step" and any of loss, knn (0-1), rank, alignment, uniformity; a row may
     miss keys, a key nobody has gives an empty panel that says so. controls: the score's dashed
-    lines, role or name -> value in 0-1. note: a warning above the title; when an exercise fell
-    back, "trained with the reference, not with your code". score, loss_name: names of those
-    axes, unit included.
+    lines, role or name -> value in 0-1. loss_name: the name of that axis, unit included. When
+    an exercise fell back, "trained with the reference, not with your code" stands above.
     """
-    style.require(rows, "training_strip() got no rows.",
-                  "Pass history.rows of a training that ran.")
     fig, (loss, knn, rank, geometry) = style.strip(
-        4, widths=(1, 1.06, 1, 1.06), title=title, note=note or trained_with_note())
+        4, widths=(1, 1.06, 1, 1.06), title=title, note=trained_with_note())
     ours = style.COLOURS["ours"]
     _curves(loss, loss_name, rows, {"loss": ours})
-    if _curves(knn, score, rows, {"knn": ours}, scale=100.0):
+    if _curves(knn, "kNN accuracy (%)", rows, {"knn": ours}, scale=100.0):
         lines = direct.control_lines(knn, controls or {}, scale=100.0)
         highest = max(1.0, *knn.lines[0].get_ydata(), *(y for y, _, _ in lines))
         knn.set_ylim(0, min(100, 1.12 * highest))
@@ -64,7 +61,10 @@ def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, 
                     clip_on=False)
             ends.append((points[-1, 1], key, colour))
     if not ends:
-        direct.nothing_measured(ax)
+        ax.set(xticks=[], yticks=[], xlabel="")
+        ax.spines[:].set_visible(False)
+        ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", va="center",
+                color=style.QUIET, fontsize=style.SMALL)
         return ends
     ax.set_xlim(0, max(float(row["step"]) for row in rows) or 1)
     direct.few_ticks(ax, whole=True)
@@ -77,16 +77,14 @@ def collapse_panel(groups: Mapping[str, object], *, title: str = "") -> Figure:
     groups: {name: z (N, D)}, at most four, such as {"before": z0, "after": z1}. Four panels:
     effective rank (RankMe, of D), singular values (log), spread of each feature on the unit
     sphere (std times sqrt(D): 1 when spread evenly, 0 when constant) and cosine similarity of
-    random pairs (all 1 when collapsed to a point). Raises UsageError for shapes that do not fit
-    or NaN.
+    random pairs (all 1 when collapsed to a point). Raises UsageError for another shape or NaN.
     """
     arrays = {name: as_matrix(value, f"the features {name!r}") for name, value in groups.items()}
     tones = dict(zip(arrays, style.GROUPS, strict=False))
     fig, (bars, lines, spreads, cosines) = style.strip(4, widths=(1.1, 1, 1, 1), title=title)
-    spectra = {name: np.linalg.svd(z, compute_uv=False) for name, z in arrays.items()}
-    _rank_bars(bars, {name: rank_of(values) for name, values in spectra.items()},
-               max(z.shape[1] for z in arrays.values()), tones)
-    draw_spectra(lines, spectra)
+    ranks = {name: rankme(torch.tensor(z)) for name, z in arrays.items()}
+    _rank_bars(bars, ranks, max(z.shape[1] for z in arrays.values()), tones)
+    _spectra(lines, {name: spectrum(torch.tensor(z)).numpy() for name, z in arrays.items()}, tones)
     unit = {name: z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
             for name, z in arrays.items()}
     evenness = {name: u.std(axis=0) * np.sqrt(u.shape[1]) for name, u in unit.items()}
@@ -100,10 +98,18 @@ def collapse_panel(groups: Mapping[str, object], *, title: str = "") -> Figure:
     return fig
 
 
-def rank_of(singular_values: np.ndarray, eps: float = 1e-7) -> float:
-    """RankMe (Garrido et al., ICML 2023): exp of the entropy of the normalised spectrum."""
-    shares = singular_values / max(float(singular_values.sum()), 1e-300) + eps
-    return float(np.exp(-np.sum(shares * np.log(shares))))
+def _spectra(ax: Axes, spectra: Mapping[str, np.ndarray], tones: Mapping[str, str]) -> None:
+    """Singular values on a log scale, those below 1e-6 of the largest drawn there."""
+    lowest = 0.1
+    for name, values in spectra.items():
+        shown = np.maximum(values / max(values[0], 1e-300), 1e-6)
+        ax.plot(np.arange(1, len(shown) + 1), shown, color=tones[name], clip_on=False)
+        lowest = min(lowest, shown[-1])
+    ax.set(yscale="log", ylim=(max(1e-6, 10.0 ** np.floor(np.log10(lowest))), 1.25),
+           xlim=(1, max(2, *map(len, spectra.values()))))
+    ax.minorticks_off()
+    direct.few_ticks(ax, 3, 0, whole=True)
+    style.name_axes(ax, "index, largest first", "singular value (largest = 1)")
 
 
 def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[str, str]) -> None:

@@ -10,48 +10,33 @@ from matplotlib.figure import Figure
 
 from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
-from sslbook.lesson.viz.show import plain_table, show_table
+from sslbook.lesson.viz.show import show_table
 
 # key of a row: (column name, factor)
 COLUMNS = {
     "knn20": ("kNN k=20 (%)", 100.0),
     "knn200": ("kNN k=200 (%)", 100.0),
     "linear": ("linear (%)", 100.0),
-    "few": ("1 % labels (%)", 100.0),
-    "finetune": ("fine-tuned (%)", 100.0),
     "rank": ("effective rank", 1.0),
 }
-
-
-def scores_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """The table as monospaced text; see `scores_table`."""
-    return plain_table(*_cells(rows), numbers=True)
 
 
 def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
     """Show the book's one table: every encoder beside the controls, on the same measures.
 
     rows: dicts with "name" (a role of the controls or any other) and any of knn20, knn200,
-    linear, few, finetune (accuracies in 0-1) and rank; columns that no row has are left out, a
-    missing value is a dash, and rows with ours=True are set in bold. In a notebook a table,
-    elsewhere printed text.
+    linear (accuracies in 0-1) and rank; columns that no row has are left out, a missing value
+    is a dash, and rows with ours=True are set in bold. In a notebook a table, elsewhere printed
+    text.
     """
-    bold = [i for i, row in enumerate(rows) if row.get("ours")]
-    show_table(*_cells(rows), numbers=True, bold=bold)
-
-
-def _cells(rows: Sequence[Mapping[str, object]]) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of the table."""
-    unknown = {key for row in rows for key in row} - {"name", "ours", *COLUMNS}
-    style.require(not unknown, f"The book's table has no column {' '.join(unknown)!r}.",
-                  f"Columns: {', '.join(COLUMNS)}.")
     keys = [key for key in COLUMNS if any(direct.is_number(row.get(key)) for row in rows)]
     lines = []
     for row in rows:
         cells = [f"{row[key] * COLUMNS[key][1]:.1f}" if direct.is_number(row.get(key)) else "–"
                  for key in keys]
         lines.append([style.ROLE_NAMES.get(row["name"], row["name"]), *cells])
-    return ["encoder", *(COLUMNS[key][0] for key in keys)], lines
+    show_table(["encoder", *(COLUMNS[key][0] for key in keys)], lines, numbers=True,
+               bold=[i for i, row in enumerate(rows) if row.get("ours")])
 
 
 def bars_with_controls(values: Mapping[str, object],
@@ -65,9 +50,6 @@ def bars_with_controls(values: Mapping[str, object],
     prediction for the first bar, drawn as a diamond; None draws nothing.
     """
     seeds = {name: np.atleast_1d(np.asarray(v, dtype=float)) * scale for name, v in values.items()}
-    style.require(seeds and all(np.isfinite(numbers).all() for numbers in seeds.values()),
-                  "bars_with_controls() got a bar without a number.",
-                  "Pass {name: number} or {name: [one number per seed]}.")
     fig = style.figure(style.active().strip[0], 1.2 + 0.3 * len(seeds) + 0.15 * (guess is not None))
     style.headline(fig, title)
     ax = fig.subplots()

@@ -12,8 +12,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sslbook.lesson.viz import style
-
 
 def show(fig: Figure, *, how_to_read: str, alt: str) -> None:
     """Show `fig` with a caption, and close it so that it is not shown twice.
@@ -21,11 +19,8 @@ def show(fig: Figure, *, how_to_read: str, alt: str) -> None:
     how_to_read: one or two sentences, printed in italics below the figure after "How to read
     it:". alt: what a reader who cannot see the figure needs: its axes and its result; stored
     in the output's metadata, where pages take their `alt` from, and as its plain text. Outside
-    IPython the alternative text is printed. Raises UsageError when a text is missing.
+    IPython the alternative text is printed.
     """
-    for name, text in (("how_to_read", how_to_read), ("alt", alt)):
-        style.require(text.strip(), f"show() needs a text for {name}.",
-                      f'Give {name}="..." so that everyone can read the figure.')
     if in_ipython():
         caption = f"How to read it: {' '.join(how_to_read.split())}"
         display_png(fig, " ".join(alt.split()))
@@ -45,8 +40,12 @@ def display_png(fig: Figure, alt: str) -> None:
     """Send the figure to the front end as image/png with its alternative text."""
     from IPython.display import display
 
-    data = {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
-    display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    display(as_data(fig, alt), raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def as_data(fig: Figure, alt: str) -> dict[str, str]:
+    """The figure as a PNG, and its text, by kind of output."""
+    return {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
 
 
 def display_markdown(markdown: str, plain: str) -> None:
@@ -79,24 +78,17 @@ def png_bytes(fig: Figure) -> bytes:
     return handle.getvalue()
 
 
-def plain_table(heading: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool) -> str:
-    """Aligned columns of text; with `numbers` all but the first are set to the right."""
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    lines = []
-    for row in (heading, *rows):
-        cells = [cell.rjust(width) if numbers and i else cell.ljust(width)
-                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def show_table(heading: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False,
                bold: Collection[int] = ()) -> None:
     """Show a table: markdown in a notebook, aligned columns of text elsewhere.
 
     numbers: all but the first column are set to the right. bold: indices of rows.
     """
-    plain = plain_table(heading, rows, numbers)
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    aligned = [[cell.rjust(width) if numbers and i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+               for row in (heading, *rows)]
+    plain = "\n".join("  ".join(cells).rstrip() for cells in aligned)
     if not in_ipython():
         print(plain)
         return

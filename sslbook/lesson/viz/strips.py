@@ -1,15 +1,12 @@
-"""Strips: rows of image tiles, and the same quantity at several moments."""
+"""Pictures of image tiles: rows of images, and queries beside their nearest neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
+from matplotlib.colors import to_rgb as channels
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.ticker import MaxNLocator
 
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.tiles import GUTTER, MARGIN, as_array, mosaic, page, place, to_rgb, write
@@ -21,10 +18,9 @@ def image_strip(groups: Sequence[tuple[str, object]], *, title: str = "",
 
     groups: (label, images) with images uint8 or 0-1 float, (N, 3, H, W), N at most 24; a label
     may have line breaks. headings: one short text per column. Tiles are at most an eighth of
-    the strip wide; small images are enlarged without smoothing. Raises UsageError for no images
-    or images that cannot be drawn.
+    the strip wide; small images are enlarged without smoothing. Raises UsageError for images
+    that cannot be drawn.
     """
-    style.require(groups, "image_strip() got no images.", 'Pass [("label", images), ...].')
     rows = [(label, to_rgb(images)[:24]) for label, images in groups]
     sizes = style.active()
     point, wide = sizes.dpi / 72, round(sizes.strip[0] * sizes.dpi)
@@ -46,65 +42,44 @@ def image_strip(groups: Sequence[tuple[str, object]], *, title: str = "",
     return fig
 
 
-def filmstrip(snapshots: Sequence[object], labels: Sequence[str], *, title: str = "",
-              centre: float | None = 0.0, limits: tuple[float, float] | None = None,
-              unit: str = "correlation", axis: str = "feature") -> Figure:
-    """One quantity at several moments, on one common colour scale.
+def neighbour_grid(queries: object, neighbours: object, same_class: object = None, *,
+                   title: str = "") -> Figure:
+    """Queries at the left, their nearest neighbours at the right, nearest first.
 
-    snapshots: matrices (R, C), or images as `image_strip` takes them (then without a scale);
-    labels: one per snapshot ("step 0"). centre: the white middle of the signed scale, None for
-    the sequential one. limits: the scale's ends, from the data where not given. unit: what the
-    colour shows. axis: what rows and columns count. Raises UsageError for unequal lengths.
+    queries: (Q, 3, H, W). neighbours: (Q, K, 3, H, W), or {encoder: (Q, K, 3, H, W)} to show
+    the same queries under several encoders. same_class: (Q, K) truth values, or a mapping with
+    the same keys: a whole blue bar stands under a neighbour of the query's class, two short
+    vermilion ends under one of another class.
     """
-    arrays = [as_array(snapshot) for snapshot in snapshots]
-    style.require(arrays and len(arrays) == len(labels),
-                  f"filmstrip() got {len(arrays)} snapshots and {len(labels)} labels.",
-                  "Give one label per snapshot.")
-    if arrays[0].ndim == 3:
-        return image_strip([("", np.stack(arrays))], title=title, headings=labels)
-    # High enough for square panels beside the names and the colour bar, and no higher.
-    wide = style.active().strip[0]
-    panel = min((wide - 1.5) / len(arrays) - 0.14, 2.2)
-    wide = min(wide, (panel + 0.28) * len(arrays) + 1.4)
-    fig = style.figure(wide, panel + 0.56 + 0.3 * bool(title))
-    style.headline(fig, title)
-    axes = fig.subplots(1, len(arrays), squeeze=False)[0]
-    ends = limits or colour_limits(arrays, centre)
-    for ax, array, label in zip(axes, arrays, labels, strict=True):
-        shown = draw_matrix(ax, array, ends, centre)
-        ax.set_title(label, fontsize=style.BASE, pad=4, loc="center")
-    axes[0].set(xlabel=f"{axis} $j$", ylabel=f"{axis} $i$")
-    finish_bar(fig.colorbar(shown, ax=list(axes), fraction=0.025, pad=0.012, aspect=24), unit)
+    heading = "nearest neighbours, nearest first"
+    groups = neighbours if isinstance(neighbours, Mapping) else {heading: neighbours}
+    marks = same_class if isinstance(same_class, Mapping) else {heading: same_class}
+    blocks = {name: as_array(images) for name, images in groups.items()}
+    dpi = style.active().dpi
+    wide, gap, foot = (round(n * dpi) for n in (style.active().strip[0], 0.145, 0.065))
+    count = 1 + sum(block.shape[1] for block in blocks.values())
+    tile = min((wide - 2 * MARGIN - gap * len(blocks)) // count - GUTTER, round(0.084 * wide))
+    canvases = {"query": mosaic([[image] for image in to_rgb(queries)], tile, foot)}
+    for name, block in blocks.items():
+        canvases[name] = mosaic([to_rgb(row) for row in block], tile, foot)
+        if marks.get(name) is not None:
+            _mark(canvases[name], as_array(marks[name]), tile, foot)
+    head, left = round(1.6 * style.BASE * dpi / 72), MARGIN
+    fig, top = page(head + canvases["query"].shape[0], title)
+    for name, canvas in canvases.items():
+        place(fig, canvas, left, top + head)
+        write(fig, name, left, top + 0.7 * head, fontsize=style.BASE,
+              color=style.QUIET if name == "query" else style.INK)
+        left += canvas.shape[1] + gap
     return fig
 
 
-def colour_limits(arrays: Sequence[np.ndarray], centre: float | None) -> tuple[float, float]:
-    """Ends of a common colour scale: symmetric about `centre`, or the data's own range."""
-    values = np.concatenate([array.ravel() for array in arrays])
-    if centre is None:
-        return values.min(), values.max()
-    reach = np.abs(values - centre).max() or 1.0
-    return centre - reach, centre + reach
-
-
-def draw_matrix(ax: Axes, array: np.ndarray, limits: tuple[float, float],
-                centre: float | None) -> AxesImage:
-    """Draw a matrix without tick marks but with its size at the corners; returns the image."""
-    shown = ax.imshow(array, vmin=limits[0], vmax=limits[1],
-                      cmap="cividis" if centre is None else style.SIGNED,
-                      interpolation="nearest" if max(array.shape) <= 128 else "antialiased")
-    for set_ticks, count in zip((ax.set_yticks, ax.set_xticks), array.shape, strict=True):
-        at = range(count) if count <= 6 else (0, count - 1)
-        set_ticks(at, [str(i + 1) for i in at])
-    ax.tick_params(length=0)
-    ax.spines[:].set(visible=True, color=style.FAINT)
-    return shown
-
-
-def finish_bar(bar: Colorbar, unit: str) -> None:
-    """A slim colour bar with its unit and at most five ticks."""
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=2)
-    bar.locator = MaxNLocator(4)
-    bar.update_ticks()
-    bar.set_label(unit)
+def _mark(canvas: np.ndarray, flags: np.ndarray, tile: int, foot: int) -> None:
+    """Colour bars below the tiles for flags (Q, K): whole and blue, or two vermilion ends."""
+    for (r, c), same in np.ndenumerate(flags):
+        left, top = c * (tile + GUTTER), r * (tile + foot + GUTTER) + tile
+        bar = canvas[top + 2 : top + foot - 2, left : left + tile]  # a view
+        colour = style.COLOURS["positive" if same else "negative"]
+        bar[:] = [round(255 * channel) for channel in channels(colour)]
+        if not same:
+            bar[:, tile // 4 : -tile // 4] = 255

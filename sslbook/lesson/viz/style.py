@@ -7,7 +7,6 @@ enough for small type.
 
 from __future__ import annotations
 
-import difflib
 import os
 import textwrap
 from collections.abc import Sequence
@@ -26,13 +25,10 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 INK, QUIET, FAINT = "#1A1A1A", "#5F5F5F", "#D9D9D9"
 
 COLOURS = {
-    "anchor": BLACK,
     "positive": BLUE,
     "negative": VERMILION,
     "student": GREEN,
     "teacher": "#00543E",  # the student's hue, darker
-    "visible": SKY,
-    "masked": "#8F8F8F",
     "ours": BLUE,
     "random": "#7A7A7A",
     "pixels": ORANGE,
@@ -85,21 +81,14 @@ def use(context: str = "") -> Context:
     """
     context = context or os.environ.get("SSLBOOK_FIGURES", "") or "page"
     if context not in CONTEXTS:
-        near = difflib.get_close_matches(context, CONTEXTS, n=1) or list(CONTEXTS)
         raise UsageError(f"There is no figure context {context!r}.",
-                         "The look was left as it is.", f'Use "{near[0]}".')
+                         "The look was left as it is.", f"Use one of {', '.join(CONTEXTS)}.")
     sizes = CONTEXTS[context]
     mpl.rc_file(Path(__file__).with_name("book.mplstyle"), use_default_template=False)
     mpl.rcParams.update({"figure.figsize": sizes.strip, "figure.dpi": sizes.dpi,
                          "axes.prop_cycle": mpl.cycler(color=CYCLE)})
     _active[:] = [sizes]
     return sizes
-
-
-def require(fits: object, what: str, todo: str) -> None:
-    """Raise UsageError unless `fits`: what does not, and what to type instead."""
-    if not fits:
-        raise UsageError(what, "Nothing was drawn.", todo)
 
 
 def active() -> Context:

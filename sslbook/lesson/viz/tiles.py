@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sslbook.errors import UsageError
 from sslbook.lesson.viz import style
 
 GUTTER = 2  # white pixels between tiles
@@ -22,9 +23,8 @@ def as_array(values: object) -> np.ndarray:
 def as_matrix(values: object, what: str) -> np.ndarray:
     """Finite float64 (N, D); UsageError for another shape or NaN. what: its name there."""
     array = as_array(values).astype(np.float64)
-    style.require(array.ndim == 2 and array.size and np.isfinite(array).all(),
-                  f"Cannot draw {what}: of shape {array.shape}, or it holds NaN.",
-                  "Give finite numbers (rows, columns).")
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise UsageError(f"Cannot draw {what}: of shape {array.shape}, or it holds NaN.")
     return array
 
 
@@ -36,14 +36,15 @@ def to_rgb(images: object) -> np.ndarray:
     """
     array = as_array(images)
     array = array[None] if array.ndim == 3 else array
-    style.require(array.ndim == 4 and array.shape[1] in (1, 3) and array.size,
-                  f"Images of shape {array.shape} cannot be drawn.",
-                  "Give images as (N, 3, H, W) or (N, 1, H, W).")
+    if array.ndim != 4 or array.shape[1] not in (1, 3):
+        raise UsageError(f"Images of shape {array.shape} cannot be drawn.", "Nothing was drawn.",
+                         "Give images as (N, 3, H, W) or (N, 1, H, W).")
     if array.dtype != np.uint8:
         low, high = array.min(), array.max()
-        style.require(low >= -0.75 and high <= 1.75,  # false for NaN, too
-                      f"The images range from {low:.2g} to {high:.2g}, not from 0 to 1.",
-                      "Undo the normalisation first (augment.pictures gives views in 0-1).")
+        if not (low >= -0.75 and high <= 1.75):  # so it is for NaN, too
+            raise UsageError(f"The images range from {low:.2g} to {high:.2g}, not from 0 to 1.",
+                             "Nothing was drawn.",
+                             "Undo the normalisation first (augment.pictures gives views in 0-1).")
         array = (np.clip(array, 0, 1) * 255 + 0.5).astype(np.uint8)
     return np.broadcast_to(array.transpose(0, 2, 3, 1), (len(array), *array.shape[2:], 3))
 

@@ -18,26 +18,26 @@ _TIGHT = {"image": 0.52, "view": 1.56, "encoder": 2.36, "h": 2.93, "projector": 
           "predictor": 4.5, "p": 5.04, "compare": 5.72, "loss": 6.62}
 
 
-def two_view_diagram(*, image: object = None, augment: str = "random crop,\nflip, colour",
-                     predictor: str = "", branches: tuple[str, str] = ("", ""),
+def two_view_diagram(*, predictor: str = "", branches: tuple[str, str] = ("", ""),
                      teacher: bool = False, stop_gradient: bool = False,
                      comparison: str = "compare", matrix: object = None, loss: str = "loss",
                      title: str = "") -> Figure:
     """Two branches from one image to one loss; the parts that differ between methods are options.
 
-    image: uint8 (3, H, W), one of the book's shapes where not given. branches: names above and
-    below the branches ("student", "teacher"). teacher: the lower branch is a moving average
-    (EMA) of the upper one, else both share their weights. predictor: a further box on the upper
-    branch. stop_gradient: two strokes across the lower branch. matrix: (R, C) in -1..1, drawn as
-    the comparison (a correlation or similarity matrix); without it the comparison is a box.
-    comparison: its name. loss: the text at the far right, formulas allowed.
+    The image is one of the book's shapes. branches: names above and below the branches
+    ("student", "teacher"). teacher: the lower branch is a moving average (EMA) of the upper one,
+    else both share their weights. predictor: a further box on the upper branch. stop_gradient:
+    two strokes across the lower branch. matrix: (R, C) in -1..1, drawn as the comparison (a
+    correlation or similarity matrix); without it the comparison is a box. comparison: its name.
+    loss: the text at the far right, formulas allowed.
     """
     fig, ax = draw.canvas(2.62 + 0.28 * bool(title), title)
     xs = _TIGHT if predictor else _WIDE
-    image, *views = _example(image)
+    image, *views = _example()
     whole = draw.picture(ax, image, xs["image"], _MIDDLE, 0.84)
     draw.note(ax, whole.x, _MIDDLE - 0.5, "image $x$", va="top")
-    draw.note(ax, whole.x, _MIDDLE + 0.5, augment, va="bottom", colour=style.QUIET)
+    draw.note(ax, whole.x, _MIDDLE + 0.5, "random crop,\nflip, colour", va="bottom",
+              colour=style.QUIET)
     tones = [style.COLOURS["ours"]] * 2
     if teacher:
         tones = [style.COLOURS["student"], style.COLOURS["teacher"]]
@@ -130,16 +130,14 @@ def _compare(ax: Axes, xs: dict[str, float], ends: list[Box], comparison: str, m
     draw.arrow(ax, (box.right + 0.04, _MIDDLE), (goal.left - 0.03, _MIDDLE))
 
 
-def _example(image: object) -> list[object]:
-    """An image (3, H, W) and two views of it; a shape of the book where none is given."""
-    import torch
-
+def _example() -> list[object]:
+    """A shape of the book (3, H, W) and two views of it."""
     from sslbook import datasets
     from sslbook.core.streams import Streams
     from sslbook.views import Augment, Recipe
 
     shapes = datasets.load("shapes", "train", limit=7, size=48)
-    image = shapes.images[6] if image is None else torch.as_tensor(image)
+    image = shapes.images[6]
     recipe = Recipe(size=48, crop=(0.35, 0.8), jitter=(0.4, 0.4, 0.4, 0.5), jitter_p=1.0,
                     gray=0.0, hue="chroma")
     views = Augment(recipe, shapes.mean, shapes.std).pictures(

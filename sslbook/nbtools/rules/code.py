@@ -23,9 +23,7 @@ def plain_python(chapter: NotebookSource) -> Iterator[Finding]:
     """Every code cell is Python that compiles, without `%` and `!` lines."""
     for cell in chapter.code:
         if syntax.parse(cell.source) is None:
-            yield cell.index, "the cell does not compile"
-        for line in syntax.escapes(cell.source):
-            yield cell.index, f"a line for IPython only: {line[:60]}"
+            yield cell.index, "the cell does not compile as Python (`%` and `!` lines do not)"
 
 
 @rule()
@@ -35,14 +33,6 @@ def seeded_draws(chapter: NotebookSource) -> Iterator[Finding]:
     for cell in chapter.code:
         for call in syntax.unseeded(cell.tree, known):
             yield cell.index, f"{call} uses a global generator: pass generator=run's stream"
-
-
-@rule()
-def figures_by_show(chapter: NotebookSource) -> Iterator[Finding]:
-    """Figures are shown by viz.show, which adds the alternative text."""
-    for cell, call in chapter.calls("show"):
-        if syntax.dotted(call.func) in ("plt.show", "pyplot.show", "fig.show"):
-            yield cell.index, f"{syntax.dotted(call.func)}(): use viz.show(fig, ...)"
 
 
 @rule()

@@ -37,13 +37,12 @@ def normal_form(chapter: NotebookSource) -> Iterator[Finding]:
     except (ValueError, UsageError) as error:
         yield None, f"it cannot be normalised: {error}"
         return
-    for key in ("nbformat_minor", "metadata"):
-        if before.get(key) != after.get(key):
-            yield None, f"{key} differs: run sslbook nb normalise"
-    for index, (one, other) in enumerate(zip_longest(before.cells, after.cells, fillvalue={})):
-        one, other = _uncounted(one), _uncounted(other)
-        if changed := [key for key in {**one, **other} if one.get(key) != other.get(key)]:
-            yield index, f"{', '.join(changed)} differ: run sslbook nb normalise"
+    if {**before, "cells": []} != {**after, "cells": []}:
+        yield None, "its metadata differ: run sslbook nb normalise"
+    cells = (map(_uncounted, document.cells) for document in (before, after))
+    for index, (one, other) in enumerate(zip_longest(*cells)):
+        if one != other:
+            yield index, "the cell differs: run sslbook nb normalise"
 
 
 def _uncounted(cell: dict[str, Any]) -> dict[str, Any]:

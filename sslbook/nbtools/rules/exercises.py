@@ -11,8 +11,6 @@ from sslbook.book.notebook import BEGIN, BLANK, END, Cell, NotebookSource, blank
 from sslbook.errors import UsageError
 from sslbook.nbtools.contract import Finding, rule
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-
 
 def _exercises(chapter: NotebookSource) -> list[Cell]:
     return [cell for cell in chapter.code if cell.tagged("exercise:")]
@@ -56,36 +54,18 @@ def blank_is_value(chapter: NotebookSource) -> Iterator[Finding]:
 @rule()
 def exercise_cells(chapter: NotebookSource) -> Iterator[Finding]:
     """Each exercise has its own name, one hint and one check by tag, the check after it."""
-    seen: dict[str, dict[str, list[Cell]]] = {}
-    for cell in chapter.cells:
-        for kind in ("exercise", "hint", "check"):
-            for name in cell.tagged(f"{kind}:"):
-                seen.setdefault(name, {}).setdefault(kind, []).append(cell)
-                if not _NAME.fullmatch(name):
-                    yield cell.index, f"{kind}:{name} is not a plain name"
-    for name, kinds in seen.items():
-        first = next(iter(kinds.values()))[0].index
-        for kind in ("exercise", "hint", "check"):
-            if len(kinds.get(kind, [])) != 1:
-                yield first, f"one cell tagged {kind}:{name} is asked for"
-        if {"exercise", "check"} <= set(kinds):
-            check = kinds["check"][0]
-            if check.kind != "code" or check.index < kinds["exercise"][0].index:
-                yield check.index, f"check:{name} is not a code cell after its exercise"
-
-
-@rule("long", "short")
-def equation_is_exercise(chapter: NotebookSource) -> Iterator[Finding]:
-    """In the learner's edition the equation-to-code function is itself a blank."""
-    cells = chapter.section("equation")
-    if cells and not any(cell.tagged("exercise:") for cell in cells):
-        yield cells[0].index, "no cell of section equation is tagged exercise:NAME"
+    kinds = ("exercise", "hint", "check")
+    for name in {name for c in chapter.cells for kind in kinds for name in c.tagged(f"{kind}:")}:
+        found = [[c for c in chapter.cells if f"{kind}:{name}" in c.tags] for kind in kinds]
+        if [len(cells) for cells in found] != [1, 1, 1]:
+            yield None, f"one cell each tagged exercise:, hint: and check:{name} is asked for"
+        elif found[2][0].kind != "code" or found[2][0].index < found[0][0].index:
+            yield found[2][0].index, f"check:{name} is not a code cell after its exercise"
 
 
 def _named(call: ast.Call) -> object:
     """The literal that a call has as its first argument or as `name`, None where it has none."""
-    first = call.args[0] if call.args else syntax.keyword(call, "name")
-    return first.value if isinstance(first, ast.Constant) else None
+    return syntax.literal(call.args[0] if call.args else syntax.keyword(call, "name"))
 
 
 @rule()

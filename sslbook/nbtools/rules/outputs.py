@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-import socket
 from collections.abc import Iterator
-from functools import cache
 
 from sslbook.book.notebook import NotebookSource, joined
 from sslbook.nbtools.contract import Finding, rule
@@ -36,9 +33,7 @@ def execution_order(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def outputs_stored(chapter: NotebookSource) -> Iterator[Finding]:
-    """The sections that show a result have stored outputs, and so has the notebook."""
-    if not any(cell.outputs for cell in chapter.code):
-        yield None, "the notebook has no outputs"
+    """The sections that show a result have stored outputs."""
     for name in _SHOWN_BY:
         cells = chapter.section(name, kind="code")
         if cells and not any(cell.outputs for cell in cells):
@@ -62,25 +57,12 @@ def checked_outputs(chapter: NotebookSource) -> Iterator[Finding]:
 
 
 @rule()
-def no_errors(chapter: NotebookSource) -> Iterator[Finding]:
-    """No stored output is an error."""
-    for cell in chapter.code:
-        for out in cell.outputs:
-            if out.get("output_type") == "error":
-                yield cell.index, f"the cell ended in {out.get('ename', 'an error')}"
-
-
-@rule()
 def no_machine_traces(chapter: NotebookSource) -> Iterator[Finding]:
-    """No absolute paths, and no name of a user or host."""
+    """No absolute paths, which would name a user, too."""
     for cell in chapter.cells:
         for text in (cell.source, *cell.texts(), *_alternatives(cell.outputs)):
             if match := PLACES.search(text):
                 yield cell.index, f"a path of one machine: {text[match.start() :][:30]!r}"
-        for text in cell.texts():
-            for name in _own_names():
-                if re.search(rf"\b{re.escape(name)}\b", text):
-                    yield cell.index, "the output names the user or the host"
 
 
 def _alternatives(outputs: list[dict]) -> Iterator[str]:
@@ -89,23 +71,14 @@ def _alternatives(outputs: list[dict]) -> Iterator[str]:
         yield "\n".join(joined(line) for line in out.get("traceback", []))
 
 
-@cache
-def _own_names() -> tuple[str, ...]:
-    """This machine's host and user name, where they are too special to be words of a text."""
-    names = {socket.gethostname()}
-    try:
-        names.add(getpass.getuser())
-    except (OSError, KeyError, ImportError):
-        pass
-    return tuple(name for name in names if len(name) > 4 and re.search(r"[\d.-]", name))
-
-
 @rule()
-def no_bare_values(chapter: NotebookSource) -> Iterator[Finding]:
-    """No cell ends in an object's description, such as <Figure ...> or <module.Class at 0x...>."""
+def no_errors_or_bare_values(chapter: NotebookSource) -> Iterator[Finding]:
+    """No cell ends in an error, or in an object's description such as <module.Class at 0x...>."""
     for cell in chapter.code:
         for out in cell.outputs:
             text = joined(out.get("data", {}).get("text/plain", ""))
             bare = out.get("output_type") == "execute_result" and re.match(r"[\[(]?<|Text\(", text)
+            if out.get("output_type") == "error":
+                yield cell.index, f"the cell ended in {out.get('ename', 'an error')}"
             if bare or re.search(r"\bat 0x[0-9a-f.]{3,}", "\n".join(cell.texts())):
                 yield cell.index, f"a bare object in the output: {text[:40]}"

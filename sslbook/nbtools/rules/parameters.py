@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from sslbook.book import syntax
+from sslbook.book import parameters, syntax
 from sslbook.book.notebook import Cell, NotebookSource
 from sslbook.nbtools.contract import Finding, rule
 from sslbook.run.presets import PRESETS, STANDARD
@@ -39,17 +39,17 @@ def _value(node: ast.AnnAssign) -> object:
 
 @rule()
 def parameters_cell(chapter: NotebookSource) -> Iterator[Finding]:
-    """One code cell has the tag parameters; it opens its section, after install and picture."""
+    """One code cell has the tag parameters; before it runs nothing but install and pictures."""
     tagged = [cell for cell in chapter.cells if "parameters" in cell.tags]
     if len(tagged) != 1 or tagged[0].kind != "code":
         yield None, f"one code cell tagged parameters is asked for; found {len(tagged)}"
         return
     cell = tagged[0]
-    if cell.section != "parameters":
-        yield cell.index, "the parameters cell is not in section parameters"
-    before = [other.section for other in chapter.code if other.index < cell.index]
-    if "install" in chapter.order and before[-1:] not in (["install"], ["picture"]):
-        yield cell.index, "between the install cell and the parameters stands more than a picture"
+    before = [other.section for other in chapter.code if other.index <= cell.index]
+    if [name for name in before if name != "picture"] != ["install", "parameters"]:
+        yield cell.index, "code before the parameters, other than install cell and pictures"
+    if before[0] != "install":
+        yield 0, "code before the install cell finds no book in Colab"
 
 
 @rule()
@@ -97,57 +97,22 @@ def parameters_knobs(chapter: NotebookSource) -> Iterator[Finding]:
 
 @rule()
 def presets(chapter: NotebookSource) -> Iterator[Finding]:
-    """Section setup has `PRESETS = {...}`, a literal with all four presets as dicts."""
-    for cell in chapter.code:
-        for node in cell.tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            if any(syntax.dotted(target) == "PRESETS" for target in targets):
-                if not _four_presets(node.value):
-                    yield cell.index, f"PRESETS is no literal of dicts for {', '.join(PRESETS)}"
-                return
-    yield None, "no cell assigns PRESETS = {...}"
-
-
-def _four_presets(node: ast.expr) -> bool:
-    if not isinstance(node, ast.Dict):
-        return False
-    keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
-    inner = all(
-        isinstance(value, ast.Dict) or syntax.dotted(getattr(value, "func", value)) == "dict"
-        for value in node.values
-    )
-    return sorted(map(str, keys)) == sorted(PRESETS) and inner
+    """A cell has `PRESETS = {...}`, a literal with all four presets as dicts."""
+    found = parameters.presets(cell.tree for cell in chapter.code)
+    if set(found) != set(PRESETS) or not all(isinstance(one, dict) for one in found.values()):
+        yield None, f"no cell has PRESETS = {{...}}, a literal of dicts for {', '.join(PRESETS)}"
 
 
 @rule()
 def start_call(chapter: NotebookSource) -> Iterator[Finding]:
     """`run = sslbook.start("<chapter>", PRESETS, globals())` once; presets have every parameter."""
-    calls = [
-        (cell, node.value)
-        for cell in chapter.code
-        for node in cell.tree.body
-        if isinstance(node, ast.Assign) and syntax.dotted(node.targets[0]) == "run"
-        if isinstance(node.value, ast.Call) and syntax.dotted(node.value.func) == "sslbook.start"
-    ]
-    if len(calls) != 1:
-        yield None, f"run = sslbook.start(...) is asked for once; found {len(calls)}"
-        return
-    cell, call = calls[0]
-    first = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-    if first != chapter.chapter.name:
-        yield cell.index, f"the run starts as {first!r}, the chapter is {chapter.chapter.name!r}"
-    if [ast.unparse(argument) for argument in call.args[1:]] != ["PRESETS", "globals()"]:
-        yield cell.index, "sslbook.start is not given PRESETS and globals()"
-    settings = {key for one in chapter.code for key in _keys(one.tree)}
+    asked = f"run = sslbook.start({chapter.chapter.name!r}, PRESETS, globals())"
+    found = [ast.unparse(node) for cell in chapter.code for node in cell.tree.body
+             if isinstance(node, ast.Assign) and syntax.calls(node, "start")]
+    if found != [asked]:
+        yield None, f"{asked} is asked for once; found {found}"
+    presets = parameters.presets(cell.tree for cell in chapter.code).values()
+    settings = {key for one in presets if isinstance(one, dict) for key in one}
     for name in names(chapter):  # a parameter that no preset names would be taken for a constant
         if name not in STANDARD and name.lower() not in settings:
-            yield cell.index, f"no preset says what {name} is by default ({name.lower()})"
-
-
-def _keys(tree: ast.AST) -> Iterator[str]:
-    """The names in dict literals and calls of dict."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            yield from (key.value for key in node.keys if isinstance(key, ast.Constant))
-        if isinstance(node, ast.Call) and syntax.dotted(node.func) == "dict":
-            yield from (word.arg for word in node.keywords if word.arg)
+            yield None, f"no preset says what {name} is by default ({name.lower()})"

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sslbook.book import syntax
-from sslbook.book.notebook import NotebookSource
+from sslbook.book.notebook import BEGIN, NotebookSource
 from sslbook.nbtools.contract import Finding, rule
 
 ORDER = (
@@ -33,7 +32,14 @@ _NEED_CODE = {
     *("experiment", "collapse", "learned", "measure", "verdict", "break", "stamp"),
 }
 _NEED_TEXT = {"card", "paper", "recap"}
-_THREE_COLUMNS = re.compile(r"^\|(?:[^|\n]+\|){3,}[ \t]*\n\|[ \t:|-]+\|", re.M)
+# What a section must hold: in which forms, found how, in words.
+HOLDS = {
+    "claims": (("long", "short", "study"), r"\brun\.claim\(", "call of run.claim"),
+    "equation": (("long", "short"), BEGIN, "exercise: the function itself is a blank"),
+    "paper": (("long", "short", "study"), r"(?m)^\|(?:[^|\n]+\|){3,}[ \t]*\n\|[ \t:|-]+\|",
+              "table with the columns what, why and expected effect"),
+    "recap": (("long", "short"), r"load_encoder\(", "lines that call sslbook.load_encoder"),
+}
 
 
 @rule()
@@ -82,28 +88,13 @@ def section_content(chapter: NotebookSource) -> Iterator[Finding]:
                 yield first, f"section {name} has no {kind} cell"
 
 
-@rule("long", "short", "study")
-def claims_registered(chapter: NotebookSource) -> Iterator[Finding]:
-    """The claims' rules are registered by code, in their section, before anything is trained."""
-    cells = chapter.section("claims", kind="code")
-    if cells and not any("claim" in syntax.names(cell.tree) for cell in cells):
-        yield cells[0].index, "no claim is registered in section claims (no call names a claim)"
-
-
-@rule("long", "short", "study")
-def departures_table(chapter: NotebookSource) -> Iterator[Finding]:
-    """Ours against the paper is a table: what, why, expected effect."""
-    cells = chapter.section("paper")
-    if cells and not _THREE_COLUMNS.search(chapter.text("paper")):
-        yield cells[0].index, "no table with the columns what, why and expected effect"
-
-
-@rule("long", "short")
-def recap_loads_encoder(chapter: NotebookSource) -> Iterator[Finding]:
-    """The recap takes the encoder home in a few lines."""
-    cells = chapter.section("recap")
-    if cells and "load_encoder(" not in chapter.text("recap"):
-        yield cells[0].index, "the recap has no lines that call sslbook.load_encoder"
+@rule()
+def section_holds(chapter: NotebookSource) -> Iterator[Finding]:
+    """A section has what it is there for: see HOLDS."""
+    for name, (forms, asked, what) in HOLDS.items():
+        cells = chapter.section(name)
+        if cells and chapter.chapter.form in forms and not re.search(asked, chapter.text(name)):
+            yield cells[0].index, f"section {name} has no {what}"
 
 
 @rule()

@@ -52,14 +52,8 @@ def plain_markdown(chapter: NotebookSource) -> Iterator[Finding]:
             ("an HTML table", "<table" in cell.source.lower()),
             ("a picture from an address", cell.section != "card" and _PICTURE.search(cell.source)),
             ("a picture attached", cell.raw.get("attachments")),
+            ("a typed table of symbols (ask for it by <!-- symbols: a; b -->)",
+             cell.source.count(symbols.HEADING) > len(symbols.asked(cell.source))),
         ):
             if found:
                 yield cell.index, f"{what} in the text"
-
-
-@rule()
-def symbol_tables(chapter: NotebookSource) -> Iterator[Finding]:
-    """No table of symbols is typed: a marker asks for it."""
-    for cell in chapter.markdown:
-        if cell.source.count(symbols.HEADING.split("\n")[0]) > len(symbols.asked(cell.source)):
-            yield cell.index, "a typed table of symbols: ask for it by <!-- symbols: a; b -->"

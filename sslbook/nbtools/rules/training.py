@@ -45,7 +45,7 @@ class Trace:
             seen.add(node.id)
             for made in self.made.get(node.id, ()):
                 reached |= self.methods(made, seen)
-        solved = isinstance(node, ast.Call) and _is_solve(node)
+        solved = isinstance(node, ast.Call) and syntax.last(node.func) == "solve"
         for child in [_mine(node)] if solved else ast.iter_child_nodes(node):
             reached |= self.methods(child, seen)
         return reached
@@ -87,7 +87,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 def _called(call: ast.Call) -> list[ast.AST]:
     """What a call's result is made of: of `mine` for solve, else of the function called."""
-    last = syntax.dotted(call.func).split(".")[-1]
+    last = syntax.last(call.func)
     if last == "solve":
         return [_mine(call)]
     if last in ("partial", "enumerate", "zip"):
@@ -95,10 +95,6 @@ def _called(call: ast.Call) -> list[ast.AST]:
     if last in ("items", "values") and isinstance(call.func, ast.Attribute):
         return [call.func.value]
     return [call.func]
-
-
-def _is_solve(call: ast.Call) -> bool:
-    return syntax.dotted(call.func).split(".")[-1] == "solve"
 
 
 def _mine(call: ast.Call) -> ast.AST:
@@ -114,19 +110,13 @@ def _module(full: str) -> str:
     return full.split(".")[2] if full.startswith(f"{_PACKAGE}.") else ""
 
 
-def _named(call: ast.Call) -> str:
-    value = syntax.keyword(call, "name")
-    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
-
-
 @rule("long", "short")
 def pretrain_call(chapter: NotebookSource) -> Iterator[Finding]:
     """Section train has the one call train(..., name="pretrain", loss=...)."""
-    found = [(cell, call) for cell, call in chapter.trainings if _named(call) == "pretrain"]
-    if len(found) != 1:
-        yield None, f'one call train(..., name="pretrain") is asked for; found {len(found)}'
-    elif found[0][0].section != "train":
-        yield found[0][0].index, f"pretraining is in section {found[0][0].section}, not train"
+    found = [cell.section for cell, call in chapter.trainings
+             if syntax.literal(syntax.keyword(call, "name")) == "pretrain"]
+    if found != ["train"]:
+        yield None, f'one call train(..., name="pretrain") in section train is asked for: {found}'
 
 
 @rule("long", "short", "study")
@@ -142,7 +132,8 @@ def trains_own_code(chapter: NotebookSource) -> Iterator[Finding]:
             yield cell.index, "train is called without loss="
             continue
         reached = trace.methods(loss)
-        if reached and _named(call) != "pretrain" and reached <= _allowed(chapter, reached):
+        beside = syntax.literal(syntax.keyword(call, "name")) != "pretrain"
+        if reached and beside and reached <= _allowed(chapter, reached):
             continue
         if reached:
             yield cell.index, f"what is trained uses sslbook.methods.{', '.join(sorted(reached))}"

@@ -91,7 +91,7 @@ class Ranks:
         if self.world == 1:
             return make_step(*arguments, accelerate)
         step = RankStep(self, *arguments)
-        if accelerate in ("graph", "compile"):
+        if accelerate == "graph":
             step.reason = "several ranks make them together"
         return step
 

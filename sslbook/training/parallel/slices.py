@@ -25,19 +25,6 @@ _SHOWN = 4  # samples that a module is shown
 _ALIKE = 1e-2  # of the largest value: halves and whole differ by the rounding of other kernels
 
 
-def axes(fewer: Any, more: Any) -> Axes:
-    """The axis of each tensor that grows with the number of samples. UserError where two do."""
-    return [_axis(a, b) for a, b in zip(*map(pytree.tree_leaves, (fewer, more)), strict=True)]
-
-
-def cut(value: Any, where: Axes, part: slice) -> Any:
-    """Samples `part` of a nested value."""
-    leaves, form = pytree.tree_flatten(value)
-    leaves = [one if axis is None else one[(slice(None),) * axis + (part,)]
-              for one, axis in zip(leaves, where, strict=True)]
-    return pytree.tree_unflatten(leaves, form)
-
-
 class Part:
     """Samples start to stop of every batch: those of the whole batches, bit for bit.
 
@@ -47,17 +34,22 @@ class Part:
 
     def __init__(self, batches: Batches, start: int, stop: int):
         self.batches, self.make, self.part = batches, batches.make, slice(start, stop)
-        fewer = batches.resized(batches.batch_size - 1)
-        self.axes = axes(fewer.inputs(0), batches.inputs(0))
+        both = batches.resized(batches.batch_size - 1).inputs(0), batches.inputs(0)
+        self.axes = [_axis(fewer, more)
+                     for fewer, more in zip(*map(pytree.tree_leaves, both), strict=True)]
 
     def inputs(self, step: int) -> tuple[Any, Tensor | None]:
-        return cut(self.batches.inputs(step), self.axes, self.part)
+        leaves, form = pytree.tree_flatten(self.batches.inputs(step))
+        leaves = [one if axis is None else one[(slice(None),) * axis + (self.part,)]
+                  for one, axis in zip(leaves, self.axes, strict=True)]
+        return pytree.tree_unflatten(leaves, form)
 
     def __call__(self, step: int) -> Any:
         return self.make(self.inputs(step))
 
 
 def _axis(fewer: Any, more: Any) -> int | None:
+    """The axis that grows with the number of samples. UserError where two do."""
     if not isinstance(more, Tensor):
         return None
     grown = [i for i, sizes in enumerate(zip(fewer.shape, more.shape, strict=True))
