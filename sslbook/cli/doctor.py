@@ -21,9 +21,9 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     yield "python", f"{platform.python_version()} on {platform.system()}", True
     yield from _libraries()
     yield from _device()
-    free = shutil.disk_usage(_existing(paths.home())).free / 2**30
+    home = paths.existing(paths.home())
+    free = shutil.disk_usage(home).free / 2**30
     yield "disk", f"{free:.0f} GB free where runs and data lie", free > 2
-    home = _existing(paths.home())
     writable = os.access(home, os.W_OK)
     yield "folder", "runs and data can be written" if writable else "read-only", writable
     named = os.environ.get("SSLBOOK_DATA", "")
@@ -65,9 +65,3 @@ def _device() -> Iterator[tuple[str, str, bool]]:
     if where.type == "cuda":
         memory = torch.cuda.mem_get_info(where)
         yield "memory", f"{memory[0] / 2**30:.0f} of {memory[1] / 2**30:.0f} GB free", True
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder

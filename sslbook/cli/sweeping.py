@@ -20,7 +20,6 @@ def sweep(
         metavar="ADDRESS", help="A running Dask cluster: on loopback, or tls://.")] = "",
     budget: Annotated[float, typer.Option(
         min=0, metavar="MINUTES", help="Stop cleanly after so long; 0 means never.")] = 0.0,
-    dashboard: Annotated[bool, typer.Option("--dashboard", help="Dask's, on loopback.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
 ) -> None:
     """Run a chapter for every combination of values and seeds, and compare; done ones are kept."""
@@ -33,6 +32,6 @@ def sweep(
         lines = [results.line(wanted, one) for one in found]
         typer.echo("\n".join([*lines, results.summary(found)]))
         return
-    code = engine.sweep(wanted, lambda runs: cluster.connect(
-        scheduler, min(workers, runs), dashboard), budget, typer.echo)
+    code = engine.sweep(wanted, lambda runs: cluster.connect(scheduler, min(workers, runs)),
+                        budget, typer.echo)
     raise typer.Exit(code)

@@ -43,6 +43,11 @@ def _user_folder() -> Path:
     return base / "sslbook"
 
 
+def existing(folder: Path) -> Path:
+    """A folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
 def runs(out_dir: str = "") -> Path:
     """The folder of runs: `out_dir` when given, else `runs/` at home."""
     return Path(out_dir).expanduser().resolve() if out_dir else home() / "runs"

@@ -93,8 +93,7 @@ def _check_data(found: Plan, dry: bool) -> None:
 
 
 def _check_disk(base: Path) -> None:
-    place = next(folder for folder in (base, *base.parents) if folder.exists())
-    free = shutil.disk_usage(place).free / 2**20
+    free = shutil.disk_usage(paths.existing(base)).free / 2**20
     if free < _FREE_MB:
         raise UserError(
             f"Only {free:.0f} MB of disk are free where runs lie; {_FREE_MB} are asked for.",

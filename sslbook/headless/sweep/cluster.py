@@ -17,7 +17,7 @@ _DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
 
 @contextlib.contextmanager
-def connect(address: str = "", workers: int = 1, dashboard: bool = False) -> Iterator[Any]:
+def connect(address: str = "", workers: int = 1) -> Iterator[Any]:
     """A Dask client for a scheduler's address, or for `workers` processes on this machine.
 
     The own workers listen on loopback, talk TLS with certificates of their own (so that no other
@@ -43,9 +43,8 @@ def connect(address: str = "", workers: int = 1, dashboard: bool = False) -> Ite
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=1, host="127.0.0.1", security=True,
-            dashboard_address="127.0.0.1:8787" if dashboard else None,
             # Without a dashboard there still is a server, so it gets any port that is free.
-            scheduler_kwargs={} if dashboard else {"dashboard_address": "127.0.0.1:0"},
+            dashboard_address=None, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,  # the runs are processes of their own, which no worker can count
             preload=[_DEAF], env={"OMP_NUM_THREADS": "1"}, silence_logs=logging.CRITICAL,
         ) as cluster,
