@@ -12,14 +12,9 @@ import pytest
 from nbclient import NotebookClient
 
 from sslbook.book import toc
-from sslbook.nbtools import git
 
 KEPT = {"net", "width", "inner", "depth"}  # what a dry run is there to try
 OFFLINE = {"cifar10": "shapes", "cora": "digits_knn"}
-CHAPTERS = toc.chapters()
-# As in preset smoke: the exemplar and what changed; the others with the slow tests.
-SOON = {"barlow_twins", *(chapter.name for chapter in git.changed_chapters())}
-
 
 CHANGE = f"""\
 lesson, check, smoke = (PRESETS[name] for name in ("lesson", "check", "smoke"))
@@ -30,10 +25,8 @@ lesson |= {{"batch_size": 4, "dataset": {OFFLINE!r}.get(lesson.get("dataset"),
 START = "run = sslbook.start("  # once in each chapter, says the contract
 
 
-@pytest.mark.parametrize("chapter", [
-    pytest.param(chapter, id=chapter.name, marks=() if chapter.name in SOON else pytest.mark.slow)
-    for chapter in CHAPTERS
-])
+@pytest.mark.slow  # each executes a chapter
+@pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda chapter: chapter.name)
 def test_the_lesson_runs_with_a_batch_of_four(chapter, tmp_path, monkeypatch):
     for name, value in {"PRESET": "lesson", "HOME": str(tmp_path), "HEADLESS": "1", "STRICT": "1",
                         "OFFLINE": "1"}.items():
