@@ -1,4 +1,4 @@
-"""The web edition: built with warnings as errors, then read in a browser at two widths."""
+"""The web edition: built with warnings as errors, then read in a browser at two widths (slow)."""
 
 from __future__ import annotations
 
@@ -112,6 +112,7 @@ def browser():
         yield found
 
 
+@pytest.mark.slow
 def test_every_chapter_is_a_page_that_can_be_downloaded(site):
     for one in CHAPTERS:
         page = (site / one.inside).with_suffix(".html").read_text(encoding="utf-8")
@@ -121,6 +122,7 @@ def test_every_chapter_is_a_page_that_can_be_downloaded(site):
             assert re.search(rf'href="[^"]*{need}\.html"', page)
 
 
+@pytest.mark.slow
 def test_every_picture_has_a_text_instead_of_it(site):
     pages = [page for page in site.rglob("*.html") if "_static" not in page.parts]
     images = [image for page in pages for image in IMAGE.findall(page.read_text("utf-8"))]
@@ -128,6 +130,7 @@ def test_every_picture_has_a_text_instead_of_it(site):
     assert [image for image in images if not re.search(r'\balt="[^"]{10,}"', image)] == []
 
 
+@pytest.mark.slow
 def test_no_page_loads_anything_from_another_host(site):
     loads = re.compile(r'<(?:script|img|link|iframe|source)\b[^>]*(?:src|href)="(?:https?:)?//')
     canonical = re.compile(r'rel="(?:canonical|alternate)"')
@@ -136,6 +139,7 @@ def test_no_page_loads_anything_from_another_host(site):
         assert found == [], page.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "width"), [(DESKTOP, "desktop"), (PHONE, "phone")])
 def test_a_reader_searches_follows_a_link_and_turns_the_light_off(browser, address, size, width):
     reader = Page(browser, address, size)
@@ -162,6 +166,7 @@ def test_a_reader_searches_follows_a_link_and_turns_the_light_off(browser, addre
     assert reader.errors == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [
     "index", "gallery", "routes", "method_map", "papers", "glossary",
     "notebooks/decorrelate/barlow_twins",

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-KEPT = HERE.parent / "build" / "npm"
+KEPT = HERE.parents[1] / "build" / "npm"
 # The parts of MathJax that a page loads: the renderer, its fonts, and rarer TeX commands.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 
