@@ -53,6 +53,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert weights(run.folder) == whole(tmp_path)
 
 
+@pytest.mark.slow
 @posix
 def test_a_terminated_runner_takes_its_kernel_along(book):
     code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
@@ -71,6 +72,7 @@ def _limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_keeps_the_checkpoint_before(book):
     """Files may have 500 kB, and each snapshot adds 64 kB to the checkpoint."""

@@ -23,6 +23,8 @@ from sslbook.headless.log import progress
 from sslbook.run import folder
 from sslbook.training.checkpoints import read_checkpoint
 
+pytestmark = pytest.mark.slow  # processes are started and killed, for minutes
+
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
 

@@ -16,6 +16,8 @@ from sslbook import records
 from sslbook.core import paths
 from sslbook.headless.sweep import comparison
 
+pytestmark = pytest.mark.slow  # processes are started and killed, for minutes
+
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
 
@@ -101,8 +103,8 @@ def resumed(sweep, kernel, steps):
 @pytest.mark.parametrize(
     ("victim", "steps"),
     [("worker", 10), ("worker", 50),
-     *(pytest.param("worker", n, marks=pytest.mark.slow) for n in (0, 20, 30, 40, 60, 70, 80, 90)),
-     *(pytest.param("runner", n, marks=pytest.mark.slow) for n in (20, 60))],
+     *(("worker", n) for n in (0, 20, 30, 40, 60, 70, 80, 90)),
+     *(("runner", n) for n in (20, 60))],
 )
 def test_a_killed_worker_or_runner_costs_nothing(
     book, gate, whole, tally, tmp_path, victim, steps
@@ -127,7 +129,7 @@ def test_a_killed_worker_or_runner_costs_nothing(
 @posix
 @pytest.mark.parametrize(
     ("number", "group"),
-    [(signal.SIGINT, True), pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow)],
+    [(signal.SIGINT, True), (signal.SIGTERM, False)],
 )
 def test_a_stopped_sweep_ends_all_and_goes_on(
     book, gate, whole, tmp_path, number, group
@@ -153,7 +155,6 @@ def test_a_stopped_sweep_ends_all_and_goes_on(
 
 
 @posix
-@pytest.mark.slow
 def test_a_killed_sweep_leaves_no_process_and_goes_on(
     book, gate, whole, tmp_path
 ):
