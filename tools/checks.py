@@ -150,9 +150,10 @@ def lint(options: argparse.Namespace) -> bool:
 
 
 def unit(options: argparse.Namespace) -> bool:
-    """the tests, the contract of the notebooks among them, with coverage"""
+    """the tests, the notebooks' contract among them; with --all the slow ones, and coverage"""
     which = [] if options.all else ["-m", "not slow and not smoke"]
-    report = ["--cov=sslbook", "--cov-report=term:skip-covered", "--durations=10"]
+    cover = ["--cov=sslbook", "--cov-report=term:skip-covered"] if options.all else []
+    report = [*cover, "--durations=10"]
     with tempfile.TemporaryDirectory() as folder:
         moments = "10" if options.all else "2"  # at which the fault tests kill
         env = environment(COVERAGE_FILE=str(Path(folder) / "coverage"), SSLBOOK_MOMENTS=moments)
