@@ -21,7 +21,7 @@ from sslbook.masks.columns import column_masks
 from sslbook.masks.patches import RandomPatches
 from sslbook.methods.barlow_twins import barlow_twins_loss
 from sslbook.methods.byol import byol_loss
-from sslbook.methods.directpred import direct_predictor, updated_moment
+from sslbook.methods.directpred import direct_predictor
 from sslbook.methods.label_augmentation import label_augmentation_loss, rotations
 from sslbook.methods.mae import mae_loss, place_tokens
 from sslbook.methods.simclr import nt_xent_loss
@@ -93,7 +93,8 @@ class Direct(nn.Module):
 
     def forward(self, f):
         if self.training:
-            self.moment.copy_(updated_moment(self.moment, f))
+            with torch.no_grad():
+                self.moment.copy_(0.3 * self.moment + 0.7 * f.T @ f / len(f))
         return f @ self.weight
 
 
