@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+import importlib
+from contextlib import nullcontext
 
 import pytest
 from notebook_factory import source_of
 
 from sslbook.book import syntax, toc
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("chapter", toc.chapters(), ids=lambda chapter: chapter.name)
@@ -26,14 +23,16 @@ def test_a_chapter_has_a_slider_beside_a_strip(chapter):
         assert code[i].pictures or code[i - 1].pictures
 
 
-@pytest.mark.parametrize(("preset", "tried"), [("check", "1"), ("smoke", "0")])
-def test_the_step_check_tries_the_sliders(preset, tried, monkeypatch):
-    spec = importlib.util.spec_from_file_location("checks", ROOT / "tools" / "checks.py")
-    checks = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "checks", checks)
-    spec.loader.exec_module(checks)
+def test_the_step_check_moves_every_slider_of_what_changed(monkeypatch):
+    checks = importlib.import_module("tools.checks")
+    one, other = toc.chapters()[:2]
     ran = []
-    monkeypatch.setattr(checks, "call", lambda line, *, env: ran.append(env) or True)
-    assert checks.execute(preset, toc.chapters()[:1])
-    (env,) = ran
-    assert (env["SSLBOOK_PRESET"], env["SSLBOOK_TRY_SLIDERS"]) == (preset, tried)
+    monkeypatch.setattr(checks, "call", lambda line, *, env: ran.append((line[-1], env)) or True)
+    monkeypatch.setattr(checks, "chosen", lambda options: [one, other])
+    monkeypatch.setattr(checks, "changed", lambda chapters: [other])
+    monkeypatch.setattr(checks.warm, "serving", lambda folder, env: nullcontext({}))
+    assert checks.check(checks.parse([]))
+    assert checks.smoke(checks.parse([]))
+    assert [(path, env["SSLBOOK_PRESET"], env["SSLBOOK_TRY_SLIDERS"]) for path, env in ran] == [
+        (str(other.path), "check", "1"), (str(one.path), "check", "0"),
+        (str(other.path), "smoke", "0")]
