@@ -111,6 +111,8 @@ def read(path: Path) -> tuple[list[Row], list[int]]:
     except OSError:  # none yet
         return [], []
     for number, line in enumerate(lines, 1):
+        if not line:  # between two that wrote at once
+            continue
         try:
             row = json.loads(line)
             fits = all(isinstance(row[key], kind) for key, kind in _FIELDS.items())
