@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,31 +22,11 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-class SmallRun:
-    """What `train` asks of a run, without a chapter around it."""
-
-    def __init__(self, folder: Path, seed: int = 0, **settings: object):
-        import torch
-
-        from sslbook.core.streams import Streams
-
-        self.folder, self.seed = folder, seed
-        self.settings = SimpleNamespace(**{"lr": 1e-2, "epochs": 1, **settings})
-        self.streams, self.device = Streams(seed, "test"), torch.device("cpu")
-        self.precision = "float32"
-        self.logged: list[dict] = []
-        self.trainings: list[object] = []
-
-    def log(self, row: dict) -> None:
-        self.logged.append(row)
-
-    def note_training(self, history: object) -> None:
-        self.trainings.append(history)
-
-
 @pytest.fixture
 def small_run(tmp_path: Path):
     """A function that makes a SmallRun: small_run(seed=0, epochs=3, ...)."""
+
+    from small_run import SmallRun
 
     def make(seed: int = 0, place: str = "run", **settings: object) -> SmallRun:
         return SmallRun(tmp_path / place, seed, **settings)

@@ -138,6 +138,7 @@ def guarded(code: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_guard():
     said = guarded(f"""if True:
         import os, socket, sslbook

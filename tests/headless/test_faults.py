@@ -23,6 +23,7 @@ from sslbook.training.checkpoints import read_checkpoint
 # -- runs that are stopped -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(
     ("number", "code"),

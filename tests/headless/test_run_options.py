@@ -92,6 +92,7 @@ def test_a_disk_that_is_nearly_full_is_refused_first(book, monkeypatch):
 # -- ends -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(
     book, sslbook_, tmp_path, monkeypatch

@@ -469,6 +469,7 @@ def test_a_running_scheduler_is_used(safe):
         assert client.submit(abs, -3).result() == 3
 
 
+@pytest.mark.slow
 def test_own_workers_are_private(monkeypatch):
     """TLS, loopback only, one thread, and no dashboard; Ctrl-C does not reach them."""
     with cluster.connect(workers=1) as client:

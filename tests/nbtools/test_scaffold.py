@@ -56,6 +56,7 @@ def test_every_form_keeps_the_contract_before_it_is_run(checkout):
     assert found.returncode == 0, found.stdout
 
 
+@pytest.mark.slow
 def test_a_new_chapter_runs_and_then_keeps_all_of_the_contract(checkout):
     scaffold.new("decorrelate", "mine", "long")
     path = toc.find("mine").path
@@ -65,6 +66,7 @@ def test_a_new_chapter_runs_and_then_keeps_all_of_the_contract(checkout):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_named(checkout):
     scaffold.new("decorrelate", "mine", "guide")
     path = toc.find("mine").path

@@ -165,11 +165,11 @@ def test_alone_nothing_is_exchanged():
 
 
 def test_a_batch_that_is_one_graph_stays_whole():
-    torchrun = Ranks(1, 2)
+    second = Ranks(1, 2)
     batch = FullBatch((cases.ROWS,), 40, Streams(0))
-    assert torchrun.shard(batch) is batch
-    assert not torchrun.split
-    assert torchrun.stream == "module"  # all ranks compute the same
+    assert second.shard(batch) is batch
+    assert not second.split
+    assert second.stream == "module"  # all ranks compute the same
 
 
 @pytest.fixture

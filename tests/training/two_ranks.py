@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from conftest import SmallRun
+from small_run import SmallRun
 from torch import Tensor, nn
 from torch.nn import functional as F
 
