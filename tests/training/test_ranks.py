@@ -31,7 +31,7 @@ def trained(folder, world):
     """What the ranks of a world computed, one after the other."""
     folder.mkdir()
     shared = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()),
-              "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+              "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent, HERE)))}
     line = [sys.executable, str(HERE / "two_ranks.py"), str(folder)]
     started = [subprocess.Popen(line, env={**os.environ, **shared, "RANK": str(rank)},
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
