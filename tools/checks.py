@@ -274,6 +274,8 @@ def use_wheel(programs: Path, folder: Path) -> bool:
     home = str(folder / "home")
     env = environment(SSLBOOK_OFFLINE="1", SSLBOOK_PRESET="check", SSLBOOK_HEADLESS="1")
     env |= {"XDG_DATA_HOME": home, "LOCALAPPDATA": home, "COLUMNS": "120", "NO_COLOR": "1"}
+    # nbconvert's templates lie beside the libraries, not inside of them.
+    env |= {"JUPYTER_PATH": str(Path(sys.prefix) / "share" / "jupyter")}
     if sys.platform == "darwin":  # there no variable moves the user's data folder
         env["SSLBOOK_HOME"] = home
     python, sslbook = str(programs / "python"), str(programs / "sslbook")
