@@ -110,6 +110,7 @@ def test_wrong_values_are_named_in_three_lines(text, says):
     ("arguments", "kind", "says"),
     [
         (("tinny", []), UsageError, "No chapter is called 'tinny'"),
+        (("../tiny", []), UsageError, "No chapter is called"),
         (("absent", []), UsageError, "The notebook of 'absent' is not here"),
         (("tiny", [], "smok"), UsageError, "Unknown preset 'smok'"),
         (("tiny", ["EPOCHS=-2"]), UsageError, "EPOCHS cannot be negative"),

@@ -18,7 +18,7 @@ from sslbook import records
 from sslbook.book import parameters, toc
 from sslbook.core import paths
 from sslbook.core.lock import FolderLock
-from sslbook.errors import UserError
+from sslbook.errors import UsageError, UserError
 from sslbook.headless import execute, log, runs
 from sslbook.headless import plan as plans
 
@@ -80,6 +80,13 @@ def test_a_download_is_announced_but_not_made(book, sslbook_, monkeypatch):
     assert "cifar10 (to be downloaded)" in found.out
 
 
+def test_a_device_that_is_not_there_is_refused_first(book, monkeypatch):
+    monkeypatch.setenv("SSLBOOK_DEVICE", "cuda:9")
+    with pytest.raises(UsageError, match="cuda:9 cannot be used here"):
+        plans.plan("tiny", [])
+    assert not paths.home().exists()
+
+
 def test_a_disk_that_is_nearly_full_is_refused_first(book, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(2**40, 2**40, 40 * 2**20))
@@ -122,6 +129,13 @@ def test_out_of_time_keeps_the_checkpoint_and_can_be_resumed(
     told = json.loads(found.out)
     assert (found.code, told["status"], told["verdicts"]) == (0, "finished", {"a": "holds"})
     assert told["scores"]["tiny"]["knn20"] == 0.5
+
+
+def test_the_batch_to_try_is_half_of_what_was_too_large():
+    assert execute._smaller(record(parameters={"batch_size": 64})).startswith(
+        "Try -p BATCH_SIZE=32")
+    for without in (None, record(parameters={}), record(parameters={"batch_size": 1})):
+        assert execute._smaller(without) == "Try a smaller BATCH_SIZE."
 
 
 # -- progress ---------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ def test_the_same_command_finds_the_same_folder(tiny):
         (("tiny", [], "0", ""), UsageError, "A sweep needs one preset"),
         (("tiny", ["EPOCHS=1,-2"], "0", "smoke"), UsageError, "EPOCHS cannot be negative"),
         (("tiny", ["OUT_DIR=a,b"], "0", "smoke"), UsageError, "OUT_DIR takes one folder"),
+        (("tiny", ["DATASET=shapes,none"], "0", "smoke"), UsageError, "There is no data set"),
         (("tiny", ["DATASET=folder:no"], "0", "smoke"), DataError, "folder:no was not found"),
         (("tiny", ["EPOCHS=1,2"], "0-8000", "smoke"), UsageError, "This sweep has 16,002 runs"),
     ],

@@ -58,6 +58,14 @@ def test_features_are_equal_bit_for_bit(saved, images):
     assert features(saved, images).shape == (24, make().out_dim)
 
 
+def test_it_says_what_it_is(saved, images):
+    about = json.loads((saved / "encoder.json").read_text())
+    assert about["net"] == {"net": "resnet8", "width": 4}
+    assert (about["size"], about["width"], about["data"]) == (32, make().out_dim, "shapes")
+    assert about["licence"] == images.licence
+    assert about["mean"] == list(images.mean)
+
+
 @pytest.mark.parametrize(
     ("net", "options"),
     [("resnet8", {"width": 8}), ("resnet18", {"width": 8}), ("vit_tiny", {"patch": 8})],
@@ -159,6 +167,10 @@ def _change(**changes):
         lambda about: {k: v for k, v in about.items() if k != "sha256"},
         _change(net={"net": "resnet99"}),
         _change(net={"net": "resnet8", "wide": 4}),
+        _change(net={"net": "resnet8", "width": -4}),
+        _change(net={"net": "resnet8", "width": "four"}),
+        _change(net=3),
+        _change(std=3),
         _change(size="big"),
         _change(mean=["a", "b", "c"]),
     ],

@@ -15,13 +15,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import sslbook
-from sslbook import records
+from sslbook import datasets, records
 from sslbook.core import files, paths
 from sslbook.core.lock import FolderLock, is_locked
 from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises
 from sslbook.records.claims import Rule
 from sslbook.run import folder, presets
+from sslbook.views import Augment, Recipe
 
 SMOKE = {"dataset": "shapes", "images": 48, "test_images": 16, "epochs": 4, "batch_size": 16,
          "lr": 1e-2, "crop": (0.4, 1.0)}
@@ -294,6 +295,20 @@ def test_other_views_or_data_mean_another_training(capsys):
     assert "trained again" in capsys.readouterr().out
     train(run, data=torch.ones(48, 3), transform=lambda batch, generator: batch)
     assert "trained again" in capsys.readouterr().out
+
+
+def test_an_augmentation_is_what_its_recipes_say():
+    images = datasets.load("shapes", limit=32)
+    run = start()
+
+    def signed(gray):
+        augment = Augment(Recipe(gray=gray), images.mean, images.std)
+        from sslbook.training.fingerprint import fingerprint
+
+        return fingerprint(*run.batches(images.images, augment).signature())
+
+    assert signed(0.2) == signed(0.2)
+    assert signed(0.2) != signed(0.0)
 
 
 # -- log and record ----------------------------------------------------------------------------

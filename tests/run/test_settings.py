@@ -53,6 +53,17 @@ def test_a_chapter_without_the_preset_says_which_it_has():
     assert len(str(caught.value).splitlines()) == 3
 
 
+def test_an_unknown_preset_in_the_variable_is_refused_too(monkeypatch):
+    monkeypatch.setenv("SSLBOOK_PRESET", "fast")
+    with pytest.raises(UsageError, match="Unknown preset 'fast'"):
+        presets.wanted_preset("auto")
+
+
+def test_text_stays_text():
+    with pytest.raises(UsageError, match="NET takes text, not 8"):
+        presets.resolve(PRESETS, "check", {"NET": 8})
+
+
 def test_parameters_override_the_preset_and_sentinels_do_not():
     values = resolve(PRESET="auto", DATASET="", EPOCHS=0, BATCH_SIZE=32, MINUTES=0.0, SEED=0,
                      OUT_DIR="", LAMBD=-1.0, NET="", WIDTH=-1)
@@ -89,7 +100,6 @@ def test_zero_is_a_value_of_a_knob_but_not_of_a_standard_parameter():
         ("MINUTES", math.nan, "MINUTES takes a finite number"),
         ("MINUTES", math.inf, "MINUTES takes a finite number"),
         ("LAMBD", "strong", "LAMBD takes a number, not 'strong'"),
-        ("DATASET", 8, "DATASET takes text, not 8"),
         ("LAMBD", math.inf, "LAMBD takes a finite number"),
         ("LAMBD", math.nan, "LAMBD takes a finite number"),
     ],
