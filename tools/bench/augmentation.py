@@ -1,8 +1,4 @@
-"""(1) Who makes the two views of SimCLR how fast, by one recipe.
-
-The source is as large as a view. torchvision works image by image in a `DataLoader`, kornia and
-sslbook on the batch.
-"""
+"""(1) The two views of SimCLR: batched by sslbook and kornia, image by image by torchvision."""
 
 from __future__ import annotations
 

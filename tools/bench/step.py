@@ -74,18 +74,21 @@ class Stopwatch:
 def pretrain(
     backbone: Backbone, options: Options, hook: Callable[[nn.Module, int, int], None], steps: int,
     accelerate: str, projector: tuple[int, int] = (256, 256),
-    loss: Callable[[Tensor, Tensor], Tensor] = nt_xent_loss, **settings: Any,
+    loss: Callable[[Tensor, Tensor], Tensor] = nt_xent_loss, dtype: torch.dtype = torch.float32,
+    **settings: Any,
 ) -> History | None:
     """Train SimCLR as a chapter does, in a temporary folder; None after Enough.
 
-    hook: called after every step. projector: its widths. settings: of the run.
+    hook: called after every step. projector: its widths. dtype: of weights. settings: of the run.
     """
     data = images(options, 4 * options.batch)
     presets = {"check": {"batch_size": options.batch, "dataset": options.data, **settings}}
 
     def module() -> nn.Module:
         encoder = backbone()
-        return heads.Siamese(encoder, heads.projector(encoder.out_dim, *projector))
+        made = heads.Siamese(encoder, heads.projector(encoder.out_dim, *projector)).to(dtype)
+        made.register_forward_pre_hook(lambda _, given: ([x.to(dtype) for x in given[0]], given[1]))
+        return made
 
     quiet, enough = contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Enough)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, quiet, enough:
