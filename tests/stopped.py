@@ -16,7 +16,19 @@ from sslbook.training.checkpoints import read_checkpoint
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and limits of POSIX systems")
 
 
-class Started:
+class Begun:
+    """A run that lies in `folder`."""
+
+    @property
+    def checkpoint(self):
+        return self.folder / "train" / "pretrain" / "checkpoint.pt"
+
+    @property
+    def status(self):
+        return records.read(self.folder / "record.json")["status"]
+
+
+class Started(Begun):
     """A run in a process of its own that is in the middle of its training."""
 
     def __init__(self, *arguments, place="", **options):
@@ -43,14 +55,6 @@ class Started:
     @staticmethod
     def folders():
         return sorted((paths.runs() / "tiny").glob("*"))
-
-    @property
-    def checkpoint(self):
-        return self.folder / "train" / "pretrain" / "checkpoint.pt"
-
-    @property
-    def status(self):
-        return records.read(self.folder / "record.json")["status"]
 
     def end(self):
         """Wait for the end: (exit code, what was printed as an error)."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,6 +25,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 NAME = "warm"
+# What chapters import: the kernel, figures, a run with all below it, what scikit-learn brings.
+PRELOADED = ("ipykernel.kernelapp", "IPython.core.completer", "matplotlib.figure",
+             "matplotlib_inline.backend_inline", "sslbook.run.run", "sslbook.lesson.viz",
+             "sklearn.datasets", "sklearn.linear_model", "sklearn.manifold", "scipy.stats")
 _LARGEST = 1 << 20  # bytes of a request: a process's variables
 _INLINE = "module://matplotlib_inline.backend_inline"  # what ipykernel would set before the import
 
@@ -55,9 +60,7 @@ def serve(place: str) -> None:
     os.environ["MPLBACKEND"] = _INLINE
     import importlib
 
-    for name in ("ipykernel.kernelapp", "IPython.core.completer", "matplotlib.figure",
-                 "matplotlib_inline.backend_inline", "sslbook.lesson.viz", "sslbook.run",
-                 "sslbook.training", "sslbook.judging.probes", "sslbook.views", "sslbook.methods"):
+    for name in PRELOADED:
         importlib.import_module(name)
     if threading.active_count() > 1:
         sys.exit("a thread was started by an import, so a fork is not safe")
@@ -67,8 +70,7 @@ def serve(place: str) -> None:
         listening.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        threading.Thread(target=_end_with_input, daemon=True).start()
-        while True:
+        while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
             asked, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()
@@ -81,11 +83,6 @@ def _reap(_number: int, _frame: object) -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def _end_with_input() -> None:
-    sys.stdin.buffer.read()
-    os._exit(0)
 
 
 def _become_kernel(asked: socket.socket) -> None:

@@ -7,11 +7,11 @@ home; published image sets are downloaded into `data/` when they are in none of 
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sslbook.core import paths
+from sslbook.core.lazy import lazy
 from sslbook.datasets import lookup
 from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, SHAPES
 from sslbook.errors import UsageError
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from sslbook.datasets.types import split_off as split_off
 
 # Loaded when first used, so that listing names imports no torch.
-_LAZY = {"GraphSet": "graphs", "ImageSet": "types", "TableSet": "types", "split_off": "types"}
-
-__all__ = ["GraphSet", "ImageSet", "TableSet", "get", "load", "names", "present", "split_off"]
+__getattr__, _types = lazy(__name__, {
+    "graphs": ("GraphSet",), "types": ("ImageSet", "TableSet", "split_off")})
+__all__ = [*_types, "get", "load", "names", "present"]
 
 # What is named by a path: the options that may follow it, and their values (any where there is ()).
 _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -33,12 +33,6 @@ _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "pack": {},
     "csv": {"label": (), "header": ("0", "1"), "missing": ("skip",)},
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(f"sslbook.datasets.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'sslbook.datasets' has no attribute {name!r}")
 
 
 def names() -> dict[str, str]:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sslbook.book.collapse import is_collapsed
 from sslbook.core import files, paths
 from sslbook.errors import UserError
 from sslbook.headless import execute
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CHAPTER = "scoreboard"
-# Sections whose code tells nothing about scores; papermill tags the cell of what was given.
-PLUMBING = {"sec:install", "sec:parameters", "sec:setup", "sec:stamp", "injected-parameters"}
+# What tells nothing about scores, beside the collapsed cells: run.finish(), and what was given.
+HIDDEN = {"sec:stamp", "injected-parameters"}
 _BADGE = re.compile(r"\[!\[([^\]]*)\]\([^)]*\)\]")  # a link that is a picture from elsewhere
 
 
@@ -57,7 +58,7 @@ def html(notebook: NotebookNode) -> str:
     for cell in made.cells:
         if cell.cell_type == "markdown":
             cell.source = _BADGE.sub(r"[\1]", cell.source)
-        elif PLUMBING & set(cell.metadata.get("tags", ())):
+        elif is_collapsed(cell.metadata) or HIDDEN & set(cell.metadata.get("tags", ())):
             cell.metadata["transient"] = {"remove_source": True}
         for data in (output.data for output in cell.get("outputs", ()) if "data" in output):
             if "text/markdown" in data:

@@ -9,10 +9,9 @@ import nbformat
 import psutil
 import pytest
 import tiny_book
-from stopped import steps_kept, weights
+from stopped import Begun, steps_kept, weights
 from tiny_book import alive, wait_for
 
-from sslbook import records
 from sslbook.core import paths
 from sslbook.headless.sweep import comparison
 
@@ -35,7 +34,7 @@ def _nothing_left():
     STARTED.clear()
 
 
-class Sweep:
+class Sweep(Begun):
     """`sslbook sweep tiny` of one run in a process of its own, in the middle of its training."""
 
     ARGUMENTS = ("sweep", "tiny", "-p", "TAU=0.5", "--seeds", "3", "--preset", "smoke",
@@ -53,14 +52,6 @@ class Sweep:
         found = list((paths.runs() / "tiny").glob("*"))
         assert len(found) < 2, "what was cut short is gone on with"
         return found[0] if found else paths.runs() / "none"
-
-    @property
-    def checkpoint(self):
-        return self.folder / "train" / "pretrain" / "checkpoint.pt"
-
-    @property
-    def status(self):
-        return records.read(self.folder / "record.json")["status"]
 
     def steps(self):
         """Updates behind the checkpoint, 0 before there is one."""

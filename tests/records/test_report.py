@@ -73,10 +73,11 @@ def evil():
 # -- the page --------------------------------------------------------------------------------
 
 
-def code(source, tag, *data):
+def code(source, tag, *data, hidden=False):
     shown = [new.new_output("display_data", one, metadata={"image/png": {"alt": "two \"bars\""}})
              for one in data]
-    return new.new_code_cell(source, metadata={"tags": [tag]}, outputs=shown)
+    about = {"tags": [tag], "jupyter": {"source_hidden": hidden}}
+    return new.new_code_cell(source, metadata=about, outputs=shown)
 
 
 def test_a_notebook_becomes_a_page_that_asks_nobody():
@@ -84,7 +85,7 @@ def test_a_notebook_becomes_a_page_that_asks_nobody():
     found = asks_nobody(page.html(new.new_notebook(cells=[
         new.new_markdown_cell(f"# Some title\n\n{badge}"),
         code("OUT_DIR = 'secret'", "injected-parameters"),
-        code("import secret", "sec:setup", {"text/plain": "the start line"}),
+        code("import secret", "sec:setup", {"text/plain": "the start line"}, hidden=True),
         code("method = 1", "sec:scores", {"image/png": "AAAA", "text/plain": "two bars"}),
         code("table = 2", "sec:table", {"text/markdown": f"| a |\n|---|\n| {EVIL} |"}),
     ], metadata={"widgets": {}})))

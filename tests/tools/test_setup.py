@@ -397,7 +397,7 @@ def test_a_warm_kernel_is_a_fork_that_hears_interrupts_and_dies_with_its_client(
             return reply["content"].get("ename") or "".join(said).strip()
 
         assert run("import os; print(os.getcwd(), os.environ['MARK'])") == f"{tmp_path} mine"
-        assert run("import sys; print('sslbook.run' in sys.modules)") == "True"
+        assert run("import sys; print('sslbook.run.run' in sys.modules)") == "True"
         pid = int(run("print(os.getpid())"))
         timer = threading.Timer(1.0, manager.interrupt_kernel)
         timer.start()
