@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sslbook.datasets import lookup, pixels
-from sslbook.datasets.types import ImageSet, channel_statistics, rows_of
+from sslbook.datasets.types import ImageSet, channel_statistics, mixed, rows_of
 
 LARGEST = 64  # pixels; images whose size nobody chose are at most this wide
 _SAMPLE = 512  # training images that size, mean and std are measured on
@@ -100,6 +100,9 @@ class Collection:
         """
         mean, std = channel_statistics(images(rows_of(self.parts, "train", _SAMPLE)))
         rows = rows_of(self.parts, split, limit)
+        # A pack without labels was mixed when it was written; "all" is not trained on, but named.
+        if split != "all" and (self.labels is not None or self.kind == "folder"):
+            rows = mixed(rows, None if self.labels is None else self.labels[rows])
         chosen = images(rows)
         train, test = self._counts()
         kinds = f"{len(self.classes)} classes" if self.classes else "no labels"
@@ -108,6 +111,6 @@ class Collection:
             name=f"{self.kind}:{self.path.name}", split=split, images=chosen,
             labels=None if self.labels is None else torch.from_numpy(self.labels[rows]),
             classes=self.classes, mean=mean, std=std, licence="not stated",
-            source=f"{self.kind} {self.path.name}",
+            source=f"{self.kind} {self.path.name}", ids=tuple(self.names[i] for i in rows),
             description=f"{counts}; licence not stated{self.note}",
         )

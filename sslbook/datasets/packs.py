@@ -19,7 +19,7 @@ import torch
 from sslbook.core import files, paths
 from sslbook.datasets import folders, lookup, pixels
 from sslbook.datasets.collection import Collection
-from sslbook.datasets.types import ImageSet, hold_out
+from sslbook.datasets.types import ImageSet, hold_out, mixed
 from sslbook.errors import DataError
 
 _OWN = frozenset({"data", "offsets", "labels", "split", "classes"})
@@ -85,7 +85,7 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser()
     found = folders.scan(folder)
-    order = np.argsort(found.parts, kind="stable")
+    order = _mixed_parts(found)
     images = zip(order, found.decode(order, size or 32), strict=True)
     encoded = [pixels.png(image) if size else found.encoded[i].read_bytes() for i, image in images]
     columns = {
@@ -100,6 +100,13 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
     with files.publish(out) as temporary, open(temporary, "wb") as file:
         np.savez(file, **columns)
     return out
+
+
+def _mixed_parts(found: Collection) -> np.ndarray:
+    """Row numbers split by split, each in a mixed order: so every split is a memory map later."""
+    splits = (np.flatnonzero(found.parts == part) for part in range(3))
+    return np.concatenate([
+        mixed(rows, None if found.labels is None else found.labels[rows]) for rows in splits])
 
 
 def _mapped(cache: Path, n: int, size: int) -> np.ndarray | None:

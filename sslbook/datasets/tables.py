@@ -13,7 +13,7 @@ import torch
 
 from sslbook.datasets.known import BUNDLED
 from sslbook.datasets.lookup import one_of, unusable
-from sslbook.datasets.types import TableSet, hold_out, rows_of
+from sslbook.datasets.types import TableSet, hold_out, mixed, rows_of
 from sslbook.errors import DataError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _cut(
     known = torch.from_numpy(values[parts == 0].astype(np.float32)).double()
     std = known.std(dim=0, correction=0)
     rows = rows_of(parts, split, limit)
+    rows = rows if split == "all" else mixed(rows, labels[rows])
     return TableSet(
         split=split, values=torch.from_numpy(values[rows].astype(np.float32)),
         labels=torch.from_numpy(labels[rows].astype(np.int64)),

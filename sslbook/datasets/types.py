@@ -21,6 +21,8 @@ class _Samples:
     """What image sets and tables share; `inputs` names the tensor that they do not.
 
     factors: what each sample was drawn from, where that is known, each tensor with N rows.
+    ids: what each sample is called: its path in a folder, its line in a file; () without names.
+    notes: one line each on what of the reader's data was passed over, changed or guessed.
     """
 
     name: str
@@ -31,6 +33,8 @@ class _Samples:
     source: str
     description: str
     factors: dict[str, Tensor] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     inputs: ClassVar[str]
 
     def __len__(self) -> int:
@@ -61,7 +65,8 @@ class _Samples:
         labels = None if self.labels is None else self.labels[index]
         factors = {key: value[index] for key, value in self.factors.items()}
         inputs = {self.inputs: getattr(self, self.inputs)[index]}
-        return dataclasses.replace(self, labels=labels, factors=factors, **inputs)
+        ids = tuple(np.array(self.ids, dtype=object)[index]) if self.ids else ()
+        return dataclasses.replace(self, labels=labels, factors=factors, ids=ids, **inputs)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,6 +143,27 @@ def rows_of(parts: np.ndarray, split: str, limit: int = 0) -> np.ndarray:
     """
     rows = {"train": parts == 0, "test": parts == 1, "all": parts >= 0}[split].nonzero()[0]
     return rows[first(len(rows), limit)]
+
+
+def mixed(rows: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """Rows in an order of which every beginning holds the classes in about their proportions.
+
+    Strips, maps, online probes and held-out losses show the first samples of a split, while files
+    are often ordered by class. rows: int64 (m,). labels: of these rows, (m,), or None: the order
+    is then random. Returns int64 (m,), the same rows; what comes mixed stays as it is.
+    """
+    order = permutation(len(rows), "mixed")
+    if labels is None:
+        return rows[order]
+    shares = np.unique(labels, return_counts=True)[1] / len(rows)
+    changes = np.count_nonzero(np.diff(labels))  # by chance one minus the sum of squared shares
+    if changes > (1 - (shares**2).sum()) * len(rows) / 2:
+        return rows
+    place, jitter = np.empty(len(rows)), permutation(len(rows), "jitter") / len(rows)
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        place[mine] = (np.arange(len(mine)) + jitter[mine]) / len(mine)
+    return rows[np.argsort(place, kind="stable")]
 
 
 def split_off(dataset: AnySet, fraction: float, seed: int) -> tuple[AnySet, AnySet]:

@@ -92,8 +92,13 @@ class Run:
     # -- data and training -------------------------------------------------------------------
 
     def load(self, split: str = "train") -> Any:
-        """The split of the settings' data set, cut to `images` or `test_images` samples."""
+        """The split of the settings' data set, cut to `images` or `test_images` samples.
+
+        The first time, prints what of the reader's own data was passed over or guessed.
+        """
         found = load_split(self.settings, split)
+        if not self.data:
+            print("".join(f"{found.name}: {note}\n" for note in found.notes), end="")
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         return found
