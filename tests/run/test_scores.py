@@ -11,11 +11,11 @@ import torch
 
 from sslbook import datasets, judging, nets
 from sslbook.core.streams import Streams
-from sslbook.judging import OnlineProbe, embeddings
+from sslbook.judging import OnlineProbe, calibrate_batchnorm, embeddings, features, knn
 from sslbook.judging.diagnostics import alignment, rankme
 from sslbook.nets import heads
 from sslbook.run import scores
-from sslbook.views import Augment, Recipe
+from sslbook.views import Augment, Recipe, prepare
 
 SETTINGS = SimpleNamespace(seed=0, epochs=1, batch_size=16, lr=1e-3, max_steps=2)
 
@@ -99,8 +99,15 @@ def test_the_probe_on_the_way_measures_fixed_samples(sets):
     before = torch.get_rng_state()
     found = probe(model(), 0)
     assert torch.equal(torch.get_rng_state(), before)
+    controls = {key: found.pop(key) for key in ("knn_pixels", "knn_random")}
     assert set(found) == {"knn", "rank", "alignment", "uniformity"}
     assert found == probe(model(), 7)
+    bank, asked = train.take(40), test.take(20)
+    ready = [prepare(part.images, 32, train.mean, train.std) for part in (bank, asked)]
+    fresh = calibrate_batchnorm(model(), ready[0])
+    for name, encode in (("pixels", torch.nn.Flatten()), ("random", fresh)):
+        x, y = (features(encode, part) for part in ready)
+        assert controls[f"knn_{name}"] == knn(x, bank.labels, y, asked.labels)
     z1, z2 = (embeddings(model(), view) for view in probe.views)
     assert z1.shape == (24, 16)
     assert found["rank"] == pytest.approx(rankme(z1))
