@@ -25,8 +25,8 @@ from sslbook.lesson import viz
 from sslbook.lesson.viz.scores import COLUMNS
 from sslbook.lesson.viz.show import show_table
 from sslbook.records.claims import interval
+from sslbook.records.report import CONTROLS
 
-CONTROLS = ("chance", "pixels", "random", "supervised")  # no part of a method: not paired
 _ENDED = ("status", "code", "run")
 _READ = """\
 from sslbook.headless.sweep import comparison
@@ -93,7 +93,7 @@ def differences(rows: pandas.DataFrame, measure: str) -> dict[tuple[str, str], p
 
     Settings on different data sets are not paired, and controls are no part of a method.
     """
-    if measure.partition(" ")[0] in CONTROLS:
+    if measure.rpartition(" ")[0] in CONTROLS:
         return {}
     found = {}
     parts = rows.groupby("DATASET", sort=False) if "DATASET" in rows else [("", rows)]
@@ -108,7 +108,7 @@ def differences(rows: pandas.DataFrame, measure: str) -> dict[tuple[str, str], p
 
 def main_measure(names: Iterable[str]) -> str:
     """What is drawn first: an accuracy of the chapter's own encoder, else a claim, else any."""
-    own = [name for name in names if name.partition(" ")[0] not in CONTROLS]
+    own = [name for name in names if name.rpartition(" ")[0] not in CONTROLS]
     for column in COLUMNS:
         if found := [name for name in own if name.rpartition(" ")[2] == column]:
             return found[0]
