@@ -18,7 +18,8 @@ from sslbook.records.schema import Record, StoredClaim
 
 Pool = list[Record]
 # What must be equal, beside data and preset, for two scores to be compared.
-_BUDGET = ("net", "width", "images", "size", "epochs", "batch_size", "max_steps", "minutes")
+_BUDGET = ("net", "width", "images", "labelled", "size", "epochs", "batch_size", "max_steps",
+           "minutes")
 
 
 def why_not(record: Record) -> str:
