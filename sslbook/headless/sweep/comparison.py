@@ -57,12 +57,16 @@ def measures(record: records.Record) -> dict[str, float]:
 def table(grid: Grid, results: Iterable[Result]) -> pandas.DataFrame:
     """One row per run and number; a run without any has one row with an empty measure.
 
-    Columns: the varied parameters, seed, measure, value, status, code, run.
+    Columns: the varied parameters, seed, measure, value, status, code, run. Where some runs trained
+    with the notebook's own code, those that a reference trained have no numbers.
     """
+    made = [(result, records.read(grid.base / result.run / "record.json") if result.run else None)
+            for result in results]
+    own = any(record and record.get("trained_with") == "notebook" for _, record in made)
     found = []
-    for result in results:
-        record = records.read(grid.base / result.run / "record.json") if result.run else None
-        done = record is not None and result.status in (DONE, BEFORE)
+    for result, record in made:
+        done = record is not None and result.status in (DONE, BEFORE) and not (
+            own and record.get("trained_with") == "reference")
         about = {name: result.point.values[name] for name in grid.varied}
         ended = {key: getattr(result, key) for key in _ENDED}
         for measure, value in (measures(record) if done else {"": math.nan}).items():
