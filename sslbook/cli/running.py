@@ -72,6 +72,6 @@ def _summary(folder: Path, chapter: str) -> None:
     from sslbook.records import report
 
     record = records.read(folder / "record.json")
-    typer.echo("\n" + report.text([record]))
+    typer.echo("\n" + report.run_text(record, folder.parents[1]))
     notebook = folder / f"{chapter}.ipynb"
     typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")

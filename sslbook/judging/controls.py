@@ -51,10 +51,15 @@ def encoder_scores(
 
 
 def chance(train_y: Tensor | None, test_y: Tensor | None) -> float:
-    """Accuracy (0..1) of always answering the training set's most frequent class."""
+    """Accuracy (0..1) on the test labels of always answering the most frequent training class.
+
+    Of classes that are equally frequent in training it is the one most frequent in the test set.
+    """
     for y, name in ((train_y, "training set"), (test_y, "test set")):
         labels(y, 0 if y is None else len(y), name)
-    return float((test_y == train_y.mode().values).double().mean())
+    classes, counts = train_y.unique(return_counts=True)
+    tied = classes[counts == counts.max()]
+    return float((test_y == tied[:, None]).double().mean(dim=1).max())
 
 
 def random_encoder(

@@ -10,7 +10,8 @@ from sslbook.core.lazy import lazy
 __getattr__, __all__ = lazy(__name__, {
     "schema": ("SCHEMA", "Record"),
     "store": ("alike", "code", "dataset_label", "examine", "expected_minutes", "iter_runs",
-              "latest_record", "minor", "own", "pool_key", "pooled", "printable", "read",
-              "reference", "run_files", "run_seconds", "shipped", "shipped_files", "to_json",
-              "typical_seconds", "verdicts", "versions", "write"),
-}, modules=("claims", "ledger", "pairs", "published", "report"))
+              "latest_record", "minor", "own", "printable", "read", "reference", "run_files",
+              "run_seconds", "shipped", "shipped_files", "to_json", "typical_seconds", "versions",
+              "write"),
+    "pools": ("pool_key", "pool_of", "pooled", "verdicts"),
+}, modules=("claims", "ledger", "pairs", "pools", "published", "report"))

@@ -142,6 +142,8 @@ def resolve(
         if key not in values or not unset:
             _check_knob(name, value, values.get(key))
             values[key] = value
+    if "tried" in values and values.get("dataset") != presets[preset].get("dataset"):
+        values["tried"] = 1  # what was tuned was tuned on the preset's data
     values["preset"], values["seed"] = preset, int(parameters.get("SEED", 0))
     values.pop("out_dir", None)
     return SimpleNamespace(**values)

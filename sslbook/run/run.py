@@ -22,7 +22,7 @@ from sslbook.core.streams import Streams
 from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
-from sslbook.records import claims, ledger
+from sslbook.records import claims, ledger, pools
 from sslbook.run import encoders
 from sslbook.run.folder import choose_folder, in_use
 from sslbook.run.presets import chapter_parameters, choose_preset, resolve
@@ -101,6 +101,7 @@ class Run:
             print("".join(f"{found.name}: {note}\n" for note in found.notes), end="")
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
+        self.scores.classes = len(found.classes)
         return found
 
     def batches(self, data: Any, transform: Any = None, batch_size: int = 0) -> Batches:
@@ -151,9 +152,7 @@ class Run:
         return records.verdicts(self._pool())
 
     def _pool(self) -> list[records.Record]:
-        runs = records.iter_runs(self.folder.parents[1], self.chapter)
-        others = [*records.shipped(self.chapter), *(r for _, r in runs if r)]
-        return records.pooled(self.record("finished"), others)
+        return records.pool_of(self.record("finished"), self.folder.parents[1])
 
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""
@@ -197,10 +196,10 @@ class Run:
     def finish(self) -> None:
         """Write the record and the ledger's lines of a finished run, and free its folder."""
         self._write("finished")
-        if self.measured and not exercises.fallbacks():
+        pool = self._pool()
+        if self.measured and not pools.why_not(pool[-1]):
             with contextlib.suppress(UserError):  # a full disk does not undo what is finished
-                ledger.append(self.folder.parents[1] / ledger.NAME, ledger.pool_rows(self._pool()))
+                ledger.append(self.folder.parents[1] / ledger.NAME, ledger.pool_rows(pool))
         self._lock.release()
-        undecided = [k for k in self.claims if k not in self.measured]
         print(f"{self.chapter}: finished; the record holds {len(self.scores.rows)} rows of scores, "
-              f"{len(self.measured)} measured claims and {len(undecided)} not measured here")
+              f"{claims.tally(records.verdicts(pool).values())}")

@@ -28,6 +28,7 @@ class Scores:
         self.chapter, self.settings, self.device = chapter, settings, device
         self.streams = Streams(settings.seed, "controls")
         self.rows: dict[str, dict[str, float]] = {}
+        self.classes = 0  # of the data (set by `Run.load`)
 
     def add(self, row: str, measures: Mapping[str, float]) -> dict[str, float]:
         """Add a row by hand: measure -> value."""
@@ -56,6 +57,8 @@ class Scores:
             make_encoder, self.streams, train, test, prepare=preparer(train), augment=augment,
             device=self.device, **budget,
         ))
+        most = judging.chance(train.labels, test.labels)  # needs no record; older ones differ
+        found["chance"] = dict.fromkeys(found["pixels"], most)
         for row, measures in found.items():
             self.add(row, measures)
 
@@ -91,9 +94,19 @@ class Scores:
         """Show the table with `row` set apart, then the reference record and published figures."""
         viz.scores_table([{"name": name, "ours": name == row, **measures}
                           for name, measures in self.rows.items()])
-        ours = records.reference(self.chapter)
+        print(self._chance_note(), end="")
+        ours = records.reference(self.chapter, getattr(self.settings, "dataset", ""))
         peers = published.matching_figures(ours) if ours else ()
         show_comparison(self.rows.get(row, {}), ours, row, peers)
+
+    def _chance_note(self) -> str:
+        """What chance is, where it is not one in K."""
+        share = next(iter(self.rows.get("chance", {}).values()), math.nan)
+        if not self.classes or not abs(share - 1 / self.classes) >= 5e-4:
+            return ""
+        return ("chance always answers the class most frequent in training (of equals, the one "
+                "most frequent in the test split);\n"
+                f"one of {self.classes} classes at random: {100 / self.classes:.1f} %\n")
 
 
 def _labelled(train: Any, test: Any) -> bool:

@@ -86,6 +86,28 @@ def test_an_encoder_is_judged_and_shown(sets, capsys):
     assert "No reference record" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("chance", "classes", "says"), [
+    (0.25, 4, ""), (0.2501, 4, ""), (0.319, 7, "one of 7 classes at random: 14.3 %"), (0.5, 0, ""),
+])
+def test_chance_says_what_it_is_where_it_is_not_one_in_k(capsys, chance, classes, says):
+    found = table()
+    found.classes = classes
+    found.add("chance", {"knn20": chance})
+    found.show("mine")
+    said = capsys.readouterr().out
+    assert ("most frequent in training" in said) == bool(says)
+    assert says in said
+
+
+def test_chance_is_counted_anew_whatever_a_record_says(sets, monkeypatch):
+    train, test, augment = sets
+    old = {"chance": {"knn20": 0.9}, "pixels": {"knn20": 0.5}}
+    monkeypatch.setattr(scores.controls, "cached", lambda parts, compute: old)
+    found = table()
+    found.controls(make_encoder, train, test, augment)
+    assert found.rows["chance"]["knn20"] == judging.chance(train.labels, test.labels)
+
+
 def model():
     with Streams(0).seeded("model"):
         encoder = make_encoder()
