@@ -49,11 +49,11 @@ def home() -> Path:
 
 def _user_folder() -> Path:
     if sys.platform == "win32":
-        base = expanded(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+        base = expanded(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
     elif sys.platform == "darwin":
         base = expanded("~/Library/Application Support")
     else:
-        base = expanded(os.environ.get("XDG_DATA_HOME", "~/.local/share"))
+        base = expanded(os.environ.get("XDG_DATA_HOME") or "~/.local/share")
     return base / "sslbook"
 
 

@@ -14,7 +14,7 @@ from sslbook.core import paths
 from sslbook.core.lazy import lazy
 from sslbook.datasets import lookup
 from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, SHAPES
-from sslbook.errors import DataError, UsageError
+from sslbook.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from sslbook.datasets.graphs import GraphSet as GraphSet
@@ -137,6 +137,9 @@ def _parse(name: str) -> tuple[str, str, dict[str, str]]:
     text, options = lookup.options(kind, text, _OPTIONS[kind])
     if not text:
         raise UsageError(f"{kind}: names no path.", "Nothing was loaded.", f"Write {kind}:PATH")
+    if text != printable(text):  # no notebook and no record can hold it
+        raise UsageError(f"The path of {name} is no UTF-8.", "Nothing was loaded.",
+                         f"Rename it, or link to it: ln -s FOLDER photos; then {kind}:photos")
     return kind, text, options
 
 

@@ -48,17 +48,18 @@ class Collection:
 
     def __post_init__(self) -> None:
         train, test = self._counts()
+        done = "; ".join(("Nothing was loaded", *self.notes)) + "."
         if train < 2 or not test:
-            done = "; ".join(("Nothing was loaded", *self.notes))
             raise lookup.unusable(f"The {self.kind} {self.path} holds {train} images to train on "
                                   f"and {test} to test on; at least 2 and 1 are needed.", self.todo,
-                                  f"{done}.")
+                                  done)
         if self.labels is not None and len(found := np.unique(self.labels[self.parts == 0])) == 1:
             every = len(np.unique(self.labels)) == 1
             raise lookup.unusable(f"The {self.kind} {self.path} holds one class only"
                                   f"{'' if every else ' to train on'}: {self.classes[found[0]]} "
                                   f"({len(self) if every else train} images).",
-                                  "Add images of another class, or use the images without classes.")
+                                  "Add images of another class, or use the images without classes.",
+                                  done)
 
     def __len__(self) -> int:
         return len(self.encoded)

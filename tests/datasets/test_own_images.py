@@ -12,7 +12,7 @@ from samples import encoded, photos, picture
 
 from sslbook import datasets
 from sslbook.datasets import packs, pixels
-from sslbook.errors import DataError
+from sslbook.errors import DataError, UsageError
 
 
 @pytest.mark.parametrize("linked", [("eel",), ("cat", "dog", "eel")])
@@ -147,7 +147,10 @@ def test_names_that_are_no_text_can_be_packed_and_printed(tmp_path):
     root = photos(tmp_path / os.fsdecode(b"caf\xe9"), (os.fsdecode(b"\xe9lan"), "dog"), 4)
     (root / "dog" / "0.png").rename(root / "dog" / os.fsdecode(b"z\xfc.png"))
     (root / os.fsdecode(b"no\xfc")).symlink_to(tmp_path / "gone")
-    data = datasets.load(f"folder:{root}", "all")
+    with pytest.raises(UsageError, match=r"caf\\udce9 is no UTF-8"):
+        datasets.load(f"folder:{root}")
+    (tmp_path / "pets").symlink_to(root)
+    data = datasets.load(f"folder:{tmp_path / 'pets'}", "all")
     pack = datasets.load(f"pack:{packs.write_pack(root, tmp_path / 'p.npz')}", "all")
     for found in (data, pack):
         assert found.classes == ("dog", r"\udce9lan")
@@ -155,7 +158,7 @@ def test_names_that_are_no_text_can_be_packed_and_printed(tmp_path):
     assert data.ids[3] == r"dog/z\udcfc.png"
     (root / "dog" / os.fsdecode(b"\xfc.png")).write_bytes(b"")
     with pytest.raises(DataError) as error:
-        datasets.load(f"folder:{root}")
+        datasets.load(f"folder:{tmp_path / 'pets'}")
     assert r"dog/\udcfc.png in " in str(error.value)
     str(error.value).encode()
 
