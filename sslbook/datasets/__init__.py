@@ -14,7 +14,7 @@ from sslbook.core import paths
 from sslbook.core.lazy import lazy
 from sslbook.datasets import lookup
 from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, SHAPES
-from sslbook.errors import UsageError
+from sslbook.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from sslbook.datasets.graphs import GraphSet as GraphSet
@@ -92,16 +92,20 @@ def load(
 def present(name: str) -> bool:
     """True when `load` needs no download: a published set lies somewhere, a path exists.
 
-    Nothing is opened, so a damaged set counts as present. Raises UsageError for an unknown name.
+    Nothing is opened, so a damaged set counts as present; what may not be looked into holds none.
+    Raises UsageError for an unknown name.
     """
     from sslbook.datasets import graphs, images
 
-    kind, text, _ = _parse(name)
-    if kind in KNOWN:
-        return images.find(kind) is not None
-    if kind == "cora":
-        return graphs.find() is not None
-    return kind not in _OPTIONS or lookup.find(lookup.candidates(text)) is not None
+    try:
+        kind, text, _ = _parse(name)
+        if kind in KNOWN:
+            return images.find(kind) is not None
+        if kind == "cora":
+            return graphs.find() is not None
+        return kind not in _OPTIONS or lookup.find(lookup.candidates(text)) is not None
+    except DataError:
+        return False
 
 
 def get(name: str) -> Path:
@@ -133,6 +137,9 @@ def _parse(name: str) -> tuple[str, str, dict[str, str]]:
     text, options = lookup.options(kind, text, _OPTIONS[kind])
     if not text:
         raise UsageError(f"{kind}: names no path.", "Nothing was loaded.", f"Write {kind}:PATH")
+    if text != printable(text):  # no notebook and no record can hold it
+        raise UsageError(f"The path of {name} is no UTF-8.", "Nothing was loaded.",
+                         f"Rename it, or link to it: ln -s FOLDER photos; then {kind}:photos")
     return kind, text, options
 
 

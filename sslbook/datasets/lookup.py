@@ -13,7 +13,7 @@ from sslbook.errors import DataError, UsageError
 def places() -> list[Path]:
     """The folders that data are looked for in: `SSLBOOK_DATA` where set, then `data/` at home."""
     named = os.environ.get("SSLBOOK_DATA", "")
-    first = [Path(named).expanduser().resolve()] if named else []
+    first = [paths.expanded(named).resolve()] if named else []
     return [*first, paths.data()]
 
 
@@ -27,13 +27,26 @@ def candidates(text: str) -> list[Path]:
 
     An absolute path means itself alone.
     """
-    path = Path(text).expanduser()
+    path = paths.expanded(text)
     return list(dict.fromkeys(place / path for place in (Path.cwd(), *places())))
 
 
 def find(tried: Iterable[Path], inside: str = "") -> Path | None:
-    """The first of some paths that exists, and holds `inside` where that is given."""
-    return next((path for path in tried if (path / inside).exists()), None)
+    """The first of some paths that exists, and holds `inside` where that is given.
+
+    Raises DataError where one cannot be looked for: nothing that comes later is taken for it.
+    """
+    for path in tried:
+        try:
+            os.stat(path / inside)
+            return path
+        except PermissionError as error:
+            raise unusable(f"You have no right to look into {paths.existing(path)}, where "
+                           f"{path / inside} may lie.",
+                           "Ask for the right to read it, or name another place.") from error
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def unusable(what: str, todo: str, done: str = "Nothing was loaded.") -> DataError:
