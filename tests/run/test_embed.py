@@ -67,7 +67,8 @@ def test_photographs_have_the_features_of_the_chapter(saved, photographs):
         np.testing.assert_allclose(found["features"][rows], chapters, atol=1e-5)
         np.testing.assert_array_equal(found["labels"][rows], part.labels)
     assert len(found["ids"]) == len(train) + len(test) == 12
-    assert list(found["ids"]) == sorted(found["ids"]) and found["ids"][0] == "cat/01.png"
+    assert list(found["ids"]) == sorted(found["ids"])
+    assert found["ids"][0] == "cat/01.png"
 
 
 def test_a_set_of_whole_splits_gives_both(saved, monkeypatch):
