@@ -90,7 +90,7 @@ def _check_data(found: Plan, dry: bool) -> None:
     name = found.values.get("DATASET") or found.settings.get("dataset", "")
     downloaded = ":" not in name and name and not datasets.present(name)
     if name and not (dry and downloaded):
-        enough.batch(found.settings.get("batch_size", 0), datasets.load(name, "train", limit=1))
+        enough.begin(datasets.load(name, "train", limit=2), found.settings.get("batch_size", 0))
 
 
 def _check_disk(base: Path) -> None:

@@ -13,15 +13,11 @@ _NAMES = {"images": "images", "values": "rows", "features": "nodes"}  # by the s
 def check(data: Any, settings: SimpleNamespace) -> None:
     """Hold a training split against the settings; a batch larger than it shrinks, and says so.
 
-    Raises DataError for fewer than two samples or one class of several, UsageError as `batch`.
+    Raises DataError for fewer than two samples or one class of several, UsageError for batches of
+    one image.
     """
-    count, unit = len(data), _NAMES[data.inputs]
-    if count < 2:
-        raise DataError(
-            f"{data.name} has {count} of its {unit} to train on; training compares two or more.",
-            "Nothing was trained.",
-            f"Add {unit}: a fifth is kept to test on, and pretraining wants hundreds at least.",
-        )
+    size, count, unit = getattr(settings, "batch_size", 0), len(data), _NAMES[data.inputs]
+    begin(data, size)
     labels = None if unit == "nodes" or data.labels is None else data.labels.unique()
     if labels is not None and len(labels) == 1 < len(data.classes):
         raise DataError(
@@ -29,17 +25,22 @@ def check(data: Any, settings: SimpleNamespace) -> None:
             f"{data.classes[int(labels[0])]}, of {len(data.classes)}.", "Nothing was trained.",
             f"Add {unit} of the other classes, or use the data without labels.",
         )
-    size = getattr(settings, "batch_size", 0)
-    batch(size, data)
     if size > count:
         print(f"{data.name}: {count} {unit} to train on are fewer than a batch of {size}, "
               f"so every step takes all {count}; more {unit} would teach more")
         settings.batch_size = count
 
 
-def batch(size: int, data: Any) -> None:
-    """Refuse batches of one image. Rows and nodes may come one by one."""
-    if size == 1 and data.inputs == "images":
+def begin(data: Any, batch_size: int) -> None:
+    """What can be told before a kernel starts, of the first two samples that there are."""
+    count, unit = len(data), _NAMES[data.inputs]
+    if count < 2:
+        raise DataError(
+            f"{data.name} holds {count} of the {unit} that are to be trained on, and training "
+            "compares two or more.", "Nothing was trained.",
+            f"Add {unit}: one in five is kept to test on, and pretraining wants hundreds.",
+        )
+    if batch_size == 1 and unit == "images":  # rows and nodes may come one by one
         raise UsageError(
             "BATCH_SIZE=1: a batch of one image has nothing to be compared with, in a loss of two "
             "views or in BatchNorm.", "Nothing was trained.", "Give 2 or more, better 32 and more.")

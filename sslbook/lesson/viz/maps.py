@@ -22,9 +22,10 @@ def embedding_map(features: Mapping[str, object], labels: object, class_names: S
     """Features in two dimensions, each class named where its points lie.
 
     features: {name: (N, D)}, maps side by side (random encoder, trained ...). labels: (N,)
-    integers. method: "pca" (axes show the share of variance) or "tsne" (scikit-learn's, of five
-    points or more; distances between clusters mean little). Classes differ by colour and by
-    marker. At most 1,500 evenly spaced points are drawn. Raises UsageError for NaN.
+    integers, or None where there are none. method: "pca" (axes show the share of variance) or
+    "tsne" (scikit-learn's, of five points or more; distances between clusters mean little).
+    Classes differ by colour and by marker. At most 1,500 evenly spaced points are drawn. Raises
+    UsageError for NaN.
     """
     wide = style.active().strip[0] if len(features) > 1 else style.active().square
     fig = style.figure(wide, wide / len(features) + 0.35 * bool(title))
@@ -34,7 +35,10 @@ def embedding_map(features: Mapping[str, object], labels: object, class_names: S
         array = as_matrix(value, f"the features {name!r}")
         keep = np.unique(np.linspace(0, len(array) - 1, MOST_POINTS).astype(int))
         points, names = _flatten(array[keep], method)
-        _scatter(ax, points, as_array(labels)[keep], class_names)
+        if labels is None:
+            ax.scatter(*points.T, s=18, alpha=0.55, lw=0, color=style.COLOURS["ours"])
+        else:
+            _scatter(ax, points, as_array(labels)[keep], class_names)
         ax.set(xlabel=names[0], ylabel=names[1], xticks=[], yticks=[])
         ax.set_title(name, fontsize=style.BASE)
     return fig
