@@ -7,6 +7,7 @@ from typing import Any
 
 from sslbook.errors import DataError, UsageError
 
+_FEW_TESTS = 20  # with fewer, one sample is worth more than five points of accuracy
 _NAMES = {"images": "images", "values": "rows", "features": "nodes"}  # by the sets' `inputs`
 
 
@@ -29,6 +30,14 @@ def check(data: Any, settings: SimpleNamespace) -> None:
         print(f"{data.name}: {count} {unit} to train on are fewer than a batch of {size}, "
               f"so every step takes all {count}; more {unit} would teach more")
         settings.batch_size = count
+
+
+def say_coarse(test: Any) -> None:
+    """Say what one sample is worth where there are few to test on."""
+    count, unit = len(test), _NAMES[test.inputs]
+    if count < _FEW_TESTS:
+        print(f"{test.name}: {count} {unit if count > 1 else unit.removesuffix('s')} to test on, "
+              f"so scores come in steps of {100 / count:.0f} points")
 
 
 def begin(data: Any, batch_size: int) -> None:

@@ -104,6 +104,8 @@ class Run:
                             "licence": found.licence}
         if split == "train":
             enough.check(found, self.settings)
+        else:
+            enough.say_coarse(found)
         return found
 
     def batches(self, data: Any, transform: Any = None, batch_size: int = 0) -> Batches:
