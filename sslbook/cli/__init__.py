@@ -105,18 +105,18 @@ def report(
 @app.command()
 def embed(
     run: Annotated[str, typer.Argument(help="A run's id or folder, or a chapter.")],
-    images: Annotated[str, typer.Argument(help="folder:PATH, pack:FILE.npz or a data set.")],
+    data: Annotated[str, typer.Argument(help="folder:PATH, csv:FILE or another data set.")],
     out: Annotated[Path, typer.Argument(help="The .npz to write.")],
     split: Annotated[str, typer.Option(
-        help="train, test or all (default: all of a folder or a pack, else train)")] = "",
+        help="train or test (default: all, each row with its split)")] = "",
 ) -> None:
-    """Write the features of images under a pretrained encoder to an .npz file."""
+    """Write the features of images, rows or nodes under a pretrained encoder to an .npz file."""
     from sslbook.run import encoders
 
-    values = encoders.embed(run, images, split)
+    values = encoders.embed(run, data, split)
     encoders.write_embedding(out, values)
     count, width = values["features"].shape
-    typer.echo(f"{count} images, {width} features each, written to {out.name}")
+    typer.echo(f"{count} rows, {width} features each, written to {out.name}")
 
 
 @data_app.command("list")

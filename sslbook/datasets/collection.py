@@ -160,4 +160,5 @@ class Collection:
             source=f"{self.kind} {name}", ids=tuple(self.names[i] for i in rows),
             description=f"{counts}; licence not stated",
             notes=(*self.notes, *self.measured(), *self._rare()),
+            parts=torch.from_numpy(self.parts[rows]),
         )

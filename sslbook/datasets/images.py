@@ -44,6 +44,7 @@ def load_digits(split: str, limit: int, size: int) -> ImageSet:
     return ImageSet(
         name="digits", split=split, images=pixels.resize(torch.from_numpy(images[rows]), size),
         labels=torch.from_numpy(table.target[rows].astype(np.int64)),
+        parts=torch.from_numpy(parts[rows]),
         classes=tuple(map(str, table.target_names)), mean=mean, std=std,
         licence="CC BY 4.0", source="scikit-learn load_digits (UCI)", description=DIGITS,
     )

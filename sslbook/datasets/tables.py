@@ -83,6 +83,7 @@ def _cut(
     return TableSet(
         split=split, values=torch.from_numpy(values[rows].astype(np.float32)),
         labels=torch.from_numpy(labels[rows].astype(np.int64)),
+        parts=torch.from_numpy(parts[rows]),
         columns=tuple(map(str, columns)), classes=tuple(map(str, classes)),
         mean=known.mean(dim=0).float(), std=torch.where(std > 0, std, 1.0).float(), **about,
     )

@@ -23,6 +23,7 @@ class _Samples:
     factors: what each sample was drawn from, where that is known, each tensor with N rows.
     ids: what each sample is called: its path in a folder, its line in a file; () without names.
     notes: one line each on what of the reader's data was passed over, changed or guessed.
+    parts: int64 (N,), 0 training, 1 test, 2 neither; None where only whole splits are loaded.
     """
 
     name: str
@@ -35,6 +36,7 @@ class _Samples:
     factors: dict[str, Tensor] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    parts: Tensor | None = None
     inputs: ClassVar[str]
 
     def __len__(self) -> int:
@@ -62,11 +64,12 @@ class _Samples:
     def take(self, which: int | Tensor) -> Self:
         """The first `which` samples (an int; no copy), or those of an index or boolean tensor."""
         index = slice(0, which) if isinstance(which, int) else which
-        labels = None if self.labels is None else self.labels[index]
+        labels, parts = (None if one is None else one[index] for one in (self.labels, self.parts))
         factors = {key: value[index] for key, value in self.factors.items()}
         inputs = {self.inputs: getattr(self, self.inputs)[index]}
         ids = tuple(np.array(self.ids, dtype=object)[index]) if self.ids else ()
-        return dataclasses.replace(self, labels=labels, factors=factors, ids=ids, **inputs)
+        return dataclasses.replace(self, labels=labels, parts=parts, factors=factors, ids=ids,
+                                   **inputs)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

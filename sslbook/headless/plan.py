@@ -16,6 +16,7 @@ from sslbook.core import device, files, paths
 from sslbook.core.lock import is_locked
 from sslbook.errors import UsageError, UserError
 from sslbook.headless import torchrun
+from sslbook.run import enough
 from sslbook.run.folder import create_folder, find_unfinished, in_use
 from sslbook.run.presets import (
     check_finite,
@@ -89,7 +90,7 @@ def _check_data(found: Plan, dry: bool) -> None:
     name = found.values.get("DATASET") or found.settings.get("dataset", "")
     downloaded = ":" not in name and name and not datasets.present(name)
     if name and not (dry and downloaded):
-        datasets.load(name, "train", limit=1)
+        enough.begin(datasets.load(name, "train", limit=2), found.settings.get("batch_size", 0))
 
 
 def _check_disk(base: Path) -> None:
@@ -136,7 +137,7 @@ def _steps(about: dict[str, Any]) -> int | None:
     data = datasets.load(about["dataset"], "train", limit=about.get("images", 0))
     whole = isinstance(data, datasets.GraphSet)  # all nodes at once
     per_epoch = 1 if whole else max(1, len(data) // max(1, about.get("batch_size", 1)))
-    steps = max(1, round(about["epochs"] * per_epoch))
+    steps = max(2, round(about["epochs"] * per_epoch))
     return min(steps, about["max_steps"]) if about.get("max_steps") else steps
 
 

@@ -29,13 +29,12 @@ def scores(
 ) -> dict[str, float]:
     """Accuracies (0..1) of features: {"knn20", "knn200", "linear"}.
 
-    k is 20, or the size of the training set where that is smaller (preset check); "knn200" is left
-    out with fewer than 1,000 training samples. t is .1; the probe chooses its own l2.
+    "knn200" is left out with fewer than 1,000 training samples. t is .1; the probe chooses its own
+    l2.
     """
-    first = min(20, len(train_x))
-    ks = (first, 200) if len(train_x) >= KNN200_BANK else (first,)
+    ks = (20, 200) if len(train_x) >= KNN200_BANK else (20,)
     found = knn_table(train_x, train_y, test_x, test_y, ks)
-    named = {"knn20": found[first]} | ({"knn200": found[200]} if 200 in ks else {})
+    named = {f"knn{k}": accuracy for k, accuracy in found.items()}
     return named | {"linear": linear_probe(train_x, train_y, test_x, test_y).accuracy}
 
 

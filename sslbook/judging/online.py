@@ -40,7 +40,7 @@ class OnlineProbe:
         )
         chosen = train_set.take(pairs).images
         self.views = augment(chosen, streams.torch("online views"))
-        self.k = min(k, len(self.bank))
+        self.k = k
 
     def __call__(self, module: nn.Module, step: int) -> dict[str, float]:
         found: dict[str, float] = {}

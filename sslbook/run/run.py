@@ -23,7 +23,7 @@ from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
 from sslbook.records import claims, ledger, pools
-from sslbook.run import encoders
+from sslbook.run import encoders, enough
 from sslbook.run.folder import choose_folder, in_use
 from sslbook.run.presets import chapter_parameters, choose_preset, resolve
 from sslbook.run.scores import Scores
@@ -94,7 +94,8 @@ class Run:
     def load(self, split: str = "train") -> Any:
         """The split of the settings' data set, cut to `images` or `test_images` samples.
 
-        The first time, prints what of the reader's own data was passed over or guessed.
+        The first time, prints what of the reader's own data was passed over or guessed. Raises
+        DataError and UsageError for a training split that cannot be trained on (`enough`).
         """
         found = load_split(self.settings, split)
         if not self.data:
@@ -102,6 +103,10 @@ class Run:
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         self.scores.classes = len(found.classes)
+        if split == "train":
+            enough.check(found, self.settings)
+        else:
+            enough.say_coarse(found)
         return found
 
     def batches(self, data: Any, transform: Any = None, batch_size: int = 0) -> Batches:

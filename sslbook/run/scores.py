@@ -84,7 +84,7 @@ class Scores:
             return math.nan
         bank, queries = (judging.features(encoder, part, prepare=preparer(train))
                          for part in (train, test))
-        return judging.knn(bank, train.labels, queries, test.labels, k=min(20, len(train)))
+        return judging.knn(bank, train.labels, queries, test.labels)
 
     def lines(self, measure: str = "knn20") -> dict[str, float]:
         """Row -> value of one measure, for the control lines of a figure."""

@@ -138,7 +138,8 @@ def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[s
 def _histograms(ax: Axes, values: Mapping[str, np.ndarray], tones: Mapping[str, str],
                 edges: np.ndarray) -> None:
     for name, sample in values.items():
-        share = 100 * np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / sample.size
+        counts = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0]
+        share = 100 * counts / max(1, sample.size)  # one sample makes no pair
         ax.stairs(share, edges, fill=True, color=tones[name], alpha=0.22, lw=0)
         ax.stairs(share, edges, color=tones[name], lw=1.3)
     ax.set_xlim(edges[0], edges[-1])
