@@ -13,5 +13,6 @@ __getattr__, __all__ = lazy(__name__, {
     "diagnostics": ("alignment", "collapse_level", "rankme", "spectrum", "spread", "uniformity"),
     "encoding": ("calibrate_batchnorm", "features"),
     "online": ("OnlineProbe", "embeddings"),
+    "regression": ("mean_scores", "regression_scores"),
     "probes": ("LinearProbe", "knn", "knn_table", "linear_probe", "neighbours"),
 })

@@ -18,6 +18,7 @@ from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
 from sslbook.judging.inputs import labels
 from sslbook.judging.probes import knn_table, linear_probe
+from sslbook.judging.regression import regression_scores
 
 Augment = Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
 MakeEncoder = Callable[[], nn.Module]
@@ -30,8 +31,11 @@ def scores(
     """Accuracies (0..1) of features: {"knn20", "knn200", "linear"}.
 
     k is 20, or the size of the training set where that is smaller (preset check); "knn200" is left
-    out with fewer than 1,000 training samples. t is .1; the probe chooses its own l2.
+    out with fewer than 1,000 training samples. t is .1; the probe chooses its own l2. Labels that
+    are floats are numbers to predict: see `regression_scores`, whose measures have other names.
     """
+    if train_y is not None and train_y.is_floating_point():
+        return regression_scores(train_x, train_y, test_x, test_y)
     first = min(20, len(train_x))
     ks = (first, 200) if len(train_x) >= KNN200_BANK else (first,)
     found = knn_table(train_x, train_y, test_x, test_y, ks)
