@@ -7,7 +7,7 @@ anything with `.images` (uint8, or floats when `prepare` is None) and `.labels`;
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
 from sslbook.judging.inputs import labels
 from sslbook.judging.probes import knn_table, linear_probe
-from sslbook.judging.regression import regression_scores
+from sslbook.judging.regression import mean_scores, regression_scores
 
 Augment = Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
 MakeEncoder = Callable[[], nn.Module]
@@ -59,6 +59,16 @@ def chance(train_y: Tensor | None, test_y: Tensor | None) -> float:
     for y, name in ((train_y, "training set"), (test_y, "test set")):
         labels(y, 0 if y is None else len(y), name)
     return float((test_y == train_y.mode().values).double().mean())
+
+
+def chance_scores(like: Iterable[str], train_y: Tensor, test_y: Tensor) -> dict[str, float]:
+    """What is reached without looking at any feature, for the measures `like` those of `scores`.
+
+    Of classes `chance`; of a number to predict what always answering its mean gives.
+    """
+    if train_y.is_floating_point():
+        return mean_scores(train_y, test_y)
+    return dict.fromkeys(like, chance(train_y, test_y))
 
 
 def random_encoder(

@@ -46,10 +46,12 @@ def test_scores_are_those_of_scikit_learn(split):
 
 def test_the_mean_is_what_a_number_is_guessed_at(split):
     _, train_y, _, test_y = split
-    found = judging.mean_scores(train_y, test_y)
+    found = judging.chance_scores((), train_y, test_y)
     assert found["linear_mae"] == pytest.approx(float((test_y - train_y.mean()).abs().mean()))
     assert found["linear_r2"] == found["knn20_r2"] < 0
-    assert judging.mean_scores(train_y, train_y)["linear_r2"] == pytest.approx(0)
+    assert judging.chance_scores((), train_y, train_y)["linear_r2"] == pytest.approx(0)
+    classes = torch.tensor([0, 1, 1])
+    assert judging.chance_scores(["knn20"], classes, classes) == {"knn20": 2 / 3}
 
 
 def test_a_few_rows_are_judged_and_labels_may_be_missing(split):
