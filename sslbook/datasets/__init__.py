@@ -31,7 +31,8 @@ __all__ = [*_types, "get", "load", "names", "present"]
 _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "folder": {"skip_broken": ("0", "1")},
     "pack": {},
-    "csv": {"label": (), "header": ("0", "1"), "missing": ("skip",)},
+    "csv": {"label": (), "target": ("classes", "number"), "drop": (), "header": ("0", "1"),
+            "missing": ("skip",), "split": ()},
 }
 
 
@@ -46,7 +47,8 @@ def names() -> dict[str, str]:
         "pack:FILE.npz": "many images in one file, written by `sslbook data pack`: pack:FILE.npz",
         **BUNDLED,
         **GRAPHS,
-        "csv:FILE": "your own table: csv:FILE[?label=COLUMN&header=1&missing=skip]",
+        "csv:FILE": "your own table, labelled by its last column: "
+                    "csv:FILE[?label=COLUMN|none&drop=A,B&missing=skip&split=time]",
     }
 
 
@@ -83,7 +85,7 @@ def load(
         return graphs.load(kind, split, limit)
     path = _located(kind, text)
     if kind == "csv":
-        return tables.load_csv(path, split, limit, **options)
+        return tables.load_csv(path, split, limit, options)
     if kind == "pack":
         return packs.load(path, split, limit, size)
     return folders.load(path, split, limit, size, options.get("skip_broken") == "1")

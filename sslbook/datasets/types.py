@@ -89,10 +89,11 @@ class ImageSet(_Samples):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TableSet(_Samples):
-    """Rows of a table, raw: values float32 (N, F), labels int64 (N,).
+    """Rows of a table, raw: values (N, F), float64 of a CSV file, where float32 loses seconds.
 
-    columns: F names. mean, std: float32 (F,) of the training split, whichever split this is; the
-    std of a constant column is 1.
+    labels: int64 (N,) classes, float64 (N,) numbers to predict (`classes` is then empty), or None.
+    columns: F names. mean, std: (F,) of the training split, whichever split this is; the std of a
+    constant column is 1.
     """
 
     inputs: ClassVar[str] = "values"
@@ -104,11 +105,15 @@ class TableSet(_Samples):
     def standardise(self) -> TableSet:
         """The same rows with zero mean and unit std per column, by the training split's statistics.
 
-        Standardising twice changes nothing: the result's statistics are 0 and 1.
+        float32. Standardising twice changes nothing: the result's statistics are 0 and 1.
         """
-        values = (self.values - self.mean) / self.std
-        return dataclasses.replace(self, values=values, mean=torch.zeros_like(self.mean),
-                                   std=torch.ones_like(self.std))
+        values = ((self.values - self.mean) / self.std).float()
+        return dataclasses.replace(self, values=values, mean=values.new_zeros(self.shape),
+                                   std=values.new_ones(self.shape))
+
+    def _arrays(self) -> tuple[Tensor | None, ...]:
+        """In float32, as tables once were: their hashes in the book's records still hold."""
+        return self.values.float(), self.labels
 
 
 AnySet = TypeVar("AnySet", ImageSet, TableSet)

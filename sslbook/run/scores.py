@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslbook import judging, records
 from sslbook.core.streams import Streams
@@ -73,10 +73,16 @@ class Scores:
         measures = {"rank": judging.rankme(bank)}
         if _labelled(train, test):
             queries = judging.features(encoder, test, prepare=preparer(train))
-            measures |= judging.scores(bank, train.labels, queries, test.labels)
+            measures |= self.measures(bank, train, queries, test)
         else:
             print(f"{row}: no labels in {train.name}, so kNN and linear probe are left out")
         return self.add(row, measures)
+
+    def measures(self, bank: Tensor, train: Any, queries: Tensor, test: Any) -> dict[str, float]:
+        """`judging.scores` of the features of both splits; {} without labels."""
+        if not _labelled(train, test):
+            return {}
+        return judging.scores(bank, train.labels, queries, test.labels)
 
     def knn(self, encoder: nn.Module, train: Any, test: Any) -> float:
         """kNN accuracy (k=20) of an encoder, between 0 and 1; nan without labels."""
