@@ -60,7 +60,7 @@ def _plan_text(about: dict[str, Any]) -> str:
     rows = {
         "chapter": about["chapter"], "preset": about["preset"], "device": about["device"],
         "seed": about["seed"], "data": data,
-        "training": said(about["steps"], f"steps of {about['batch_size']}"),
+        "training": said(about["steps"], f"steps of {about['batch_size'] or 'the whole set'}"),
         "time": said(about["seconds"], "s, as an earlier run of this preset took"),
         "memory": said(about["memory_mb"], "MB, as an earlier run of this preset took"),
     }

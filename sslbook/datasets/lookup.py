@@ -60,8 +60,8 @@ def missing(name: str, tried: Iterable[Path], todo: str, note: str = "") -> Data
     return unusable(f"The data set {name} was not found.", todo, f"Looked at: {where}{note}.")
 
 
-def not_fetched(name: str, error: Exception) -> DataError:
-    """The error for a set whose download failed."""
+def not_fetched(name: str, error: Exception | str) -> DataError:
+    """The error for a set whose download failed, and why."""
     reason = " ".join(str(error).split())[:160]
     return unusable(f"The data set {name} could not be downloaded: {reason}",
                     f"Try again later: sslbook data get {name}",

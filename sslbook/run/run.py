@@ -25,7 +25,7 @@ from sslbook.lesson.verdicts import show_verdicts
 from sslbook.records import claims, ledger, pools
 from sslbook.run import encoders, enough
 from sslbook.run.folder import choose_folder, in_use
-from sslbook.run.presets import chapter_parameters, choose_preset, resolve
+from sslbook.run.presets import chapter_parameters, check_kind, choose_preset, resolve
 from sslbook.run.scores import Scores
 from sslbook.training import Batches, History, precision
 
@@ -40,12 +40,14 @@ def start(
     names: the notebook's `globals()`, of which the parameters are taken. resume: "" for a new run,
     "auto" for the newest unfinished run of the same settings (a new one where there is none), or
     a run's id. parameters: values of the parameters cell, given by name.
-    Raises UsageError for an unknown preset or a wrong parameter, DataError for missing data.
+    Raises UsageError for an unknown preset, a wrong parameter or another kind of data than the
+    chapter's, DataError for missing data.
     """
     parameters = {**chapter_parameters(presets, names), **parameters}
     where = device.choose()
     preset, why = choose_preset(presets, parameters, where)
     resolved = resolve(presets, preset, parameters)
+    check_kind(chapter, parameters.get("DATASET", ""))
     run = Run(chapter, resolved, where, choose_folder(chapter, resolved, parameters, resume))
     run.announce(why)
     return run
