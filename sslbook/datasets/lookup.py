@@ -13,7 +13,7 @@ from sslbook.errors import DataError, UsageError
 def places() -> list[Path]:
     """The folders that data are looked for in: `SSLBOOK_DATA` where set, then `data/` at home."""
     named = os.environ.get("SSLBOOK_DATA", "")
-    first = [Path(named).expanduser().resolve()] if named else []
+    first = [paths.expanded(named).resolve()] if named else []
     return [*first, paths.data()]
 
 
@@ -27,7 +27,7 @@ def candidates(text: str) -> list[Path]:
 
     An absolute path means itself alone.
     """
-    path = Path(text).expanduser()
+    path = paths.expanded(text)
     return list(dict.fromkeys(place / path for place in (Path.cwd(), *places())))
 
 

@@ -83,7 +83,7 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
     taken at); size > 0 stores the cropped (size, size) image without loss (PNG), and nothing else.
     Raises DataError for a folder that cannot be used or a broken image.
     """
-    folder, out = Path(folder).expanduser(), Path(out).expanduser()
+    folder, out = paths.expanded(folder), paths.expanded(out)
     found = folders.scan(folder)
     order = _mixed_parts(found)
     images = zip(order, found.decode(order, size or 32), strict=True)
