@@ -119,7 +119,8 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
     assert "SEED = 2" in nbformat.read(folder / "tiny.ipynb", 4).cells[1].source
     stored = records.read(folder / "record.json")
     assert (stored["status"], stored["seed"]) == ("finished", 2)
-    assert sslbook_("runs").out.split() == ["tiny", folder.name, "finished"]
+    row = sslbook_("runs").out.splitlines()[-1].split()
+    assert row[:5] == [folder.name, "finished", "folder:photos", "knn20", "0.500"]
     report = sslbook_("report")
     assert "holds" in report.out
     assert "knn20 0.500" in report.out
@@ -167,6 +168,7 @@ def test_doctor(sslbook_, monkeypatch, tmp_path):
     assert found.code == 0, found.out
     words = [line.split()[1] for line in found.out.splitlines()]
     assert {"sslbook", "python", "torch", "papermill", "device", "preset", "disk"} <= set(words)
+    assert f"ok   home          {paths.home()} (SSLBOOK_HOME names it)" in found.out
     help_ = "https://github.com/sslbook/sslbook/blob/main/docs/troubleshooting.md"
     assert found.out.splitlines()[-1].split() == ["ok", "help", help_]
     monkeypatch.setenv("SSLBOOK_DATA", str(tmp_path / "nothing"))
