@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sslbook.core import files
+from sslbook.core.screen import bars_if_watched
 from sslbook.datasets import lookup
 from sslbook.datasets.known import GRAPHS
 from sslbook.datasets.types import _Samples, first, permutation, rows_of
@@ -100,7 +101,7 @@ def get() -> Path:
     folder = _places()[-1]
     try:
         for part in sorted(CORA, reverse=True):  # the graph, which `find` looks for, not first
-            with files.publish(folder / f"ind.cora.{part}") as path:
+            with bars_if_watched(), files.publish(folder / f"ind.cora.{part}") as path:
                 download_url(f"{_SOURCE}/ind.cora.{part}", str(path.parent), path.name)
     except (OSError, RuntimeError) as error:
         raise lookup.not_fetched("cora", error) from error

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from sslbook.core import paths
+from sslbook.core.screen import bars_if_watched
 from sslbook.datasets import lookup, pixels
 from sslbook.datasets.known import DIGITS, IDX, KNOWN
 from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, rows_of
@@ -166,6 +167,7 @@ def _read_batches(name: str, root: Path, split: str) -> Arrays:
 def _download(name: str, root: Path) -> None:
     """Into `root`, by torchvision, which checks the md5 of what it fetched."""
     try:
-        _torchvision(name)(root, download=True)
+        with bars_if_watched():
+            _torchvision(name)(root, download=True)
     except (OSError, EOFError, RuntimeError, HTTPException, tarfile.TarError) as error:
         raise lookup.not_fetched(name, error) from error
