@@ -113,4 +113,5 @@ class Collection:
             classes=self.classes, mean=mean, std=std, licence="not stated",
             source=f"{self.kind} {self.path.name}", ids=tuple(self.names[i] for i in rows),
             description=f"{counts}; licence not stated{self.note}",
+            total=len(rows_of(self.parts, split)),
         )

@@ -81,7 +81,8 @@ def _cut(
     rows = rows_of(parts, split, limit)
     rows = rows if split == "all" else mixed(rows, labels[rows])
     return TableSet(
-        split=split, values=torch.from_numpy(values[rows].astype(np.float32)),
+        split=split, total=len(rows_of(parts, split)),
+        values=torch.from_numpy(values[rows].astype(np.float32)),
         labels=torch.from_numpy(labels[rows].astype(np.int64)),
         columns=tuple(map(str, columns)), classes=tuple(map(str, classes)),
         mean=known.mean(dim=0).float(), std=torch.where(std > 0, std, 1.0).float(), **about,

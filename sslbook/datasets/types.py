@@ -23,6 +23,7 @@ class _Samples:
     factors: what each sample was drawn from, where that is known, each tensor with N rows.
     ids: what each sample is called: its path in a folder, its line in a file; () without names.
     notes: one line each on what of the reader's data was passed over, changed or guessed.
+    total: samples of the split before a limit cut it, 0 where that is not known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class _Samples:
     factors: dict[str, Tensor] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    total: int = 0
     inputs: ClassVar[str]
 
     def __len__(self) -> int:

@@ -58,7 +58,7 @@ def about(folder: Path, stands: str) -> dict[str, Any]:
         "data": record.get("parameters", {}).get("dataset", ""), "seed": record.get("seed"),
         "score": _main_score(folder.parent.name, record),
         "minutes": None if seconds is None else round(seconds / 60, 1),
-        "reason": ", ".join(filter(None, [str(record.get("error") or ""), far])),
+        "reason": ", ".join(filter(None, [str(record.get("error") or "").rstrip("."), far])),
     }
 
 

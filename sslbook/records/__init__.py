@@ -9,8 +9,9 @@ from sslbook.core.lazy import lazy
 
 __getattr__, __all__ = lazy(__name__, {
     "schema": ("SCHEMA", "Record"),
-    "store": ("alike", "code", "dataset_label", "examine", "expected_minutes", "iter_runs",
-              "latest_record", "minor", "own", "pool_key", "pooled", "printable", "read",
-              "reference", "run_files", "run_seconds", "shipped", "shipped_files", "to_json",
-              "typical_seconds", "verdicts", "versions", "write"),
+    "store": ("code", "dataset_label", "examine", "iter_runs", "minor", "own", "pool_key",
+              "pooled", "printable", "read", "reference", "run_files", "shipped",
+              "shipped_files", "to_json", "verdicts", "versions", "write"),
+    "times": ("alike", "data_of", "expected_minutes", "latest_record", "planned_steps",
+              "run_seconds", "scaled_seconds", "typical_seconds"),
 }, modules=("claims", "ledger", "pairs", "published", "report"))

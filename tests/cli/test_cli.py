@@ -107,9 +107,10 @@ def test_expected_errors_of_a_cell_keep_code_and_lines(book, sslbook_, kind, cod
 
 def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, tmp_path):
     found = sslbook_("run", "tiny", "--preset", "check", "-p", "SEED=2",
-                     "-p", f"DATASET=folder:{photos}")
+                     "-p", f"DATASET=folder:{photos}", "-p", "IMAGES=6", "-p", "BATCH_SIZE=4")
     assert found.code == 0, found.err
     assert "tiny: preset check on cpu, seed 2" in found.out
+    assert "folder:photos: 6 of 10 train samples are used; IMAGES=0 uses all" in found.out
     assert "tiny (a), check, folder:photos" in found.out
     assert "pretrain: 2 steps" in found.out
     assert found.err == ""
