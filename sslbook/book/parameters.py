@@ -26,6 +26,13 @@ class Parameter(NamedTuple):
     help: str
 
 
+_CUTS = (
+    Parameter("IMAGES", "int", -1, "training samples, rows or nodes; 0 means all, "
+              "-1 means from the preset"),
+    Parameter("TEST_IMAGES", "int", -1, "test samples; 0 means all, -1 means from the preset"),
+)
+
+
 def read(notebook: Path) -> dict[str, dict[str, Any]]:
     """The dict PRESETS of a notebook; {} where it has none that is a literal of dicts."""
     return presets(syntax.parse(source) for source, _ in _code_cells(notebook))
@@ -70,6 +77,17 @@ def known_parameters(notebook: Path) -> dict[str, Parameter]:
         reason = str(error).partition("\n")[0][:60]
         raise UsageError(f"The notebook {notebook.name} cannot be read: {reason}.",
                          "Nothing was started.", "Save it again in JupyterLab.") from error
+
+
+def accepted(notebook: Path) -> dict[str, Parameter]:
+    """`known_parameters`, and those by which every chapter's data can be cut.
+
+    `start` takes them although the parameters cell does not list them: settings of the presets.
+    """
+    known = known_parameters(notebook)
+    settings = {key for values in read(notebook).values() for key in values}
+    return known | {one.name: one for one in _CUTS
+                    if one.name.lower() in settings and one.name not in known}
 
 
 def _code_cells(notebook: Path) -> Iterator[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from sslbook.book import toc
 from sslbook.core import paths
 from sslbook.core.version import __version__
+from sslbook.errors import UsageError
 
 
 def examine() -> Iterator[tuple[str, str, bool]]:
@@ -21,16 +22,26 @@ def examine() -> Iterator[tuple[str, str, bool]]:
     yield "python", f"{platform.python_version()} on {platform.system()}", True
     yield from _libraries()
     yield from _device()
-    home = paths.existing(paths.home())
+    yield from _folders()
+    yield "help", toc.address("docs/troubleshooting.md"), True
+
+
+def _folders() -> Iterator[tuple[str, str, bool]]:
+    try:
+        named, why = paths.home_and_why()
+    except UsageError as error:
+        yield "home", f"{error.what} {error.todo}", False
+        return
+    yield "home", f"{paths.shortened(named)} ({why})", True
+    home = paths.existing(named)
     free = shutil.disk_usage(home).free / 2**30
     yield "disk", f"{free:.0f} GB free where runs and data lie", free > 2
     writable = os.access(home, os.W_OK)
     yield "folder", "runs and data can be written" if writable else "read-only", writable
     named = os.environ.get("SSLBOOK_DATA", "")
-    found = bool(named) and Path(named).is_dir()
+    found = bool(named) and os.path.isdir(os.path.expanduser(named))
     yield "data", ("SSLBOOK_DATA is set" + ("" if found else ", but is no folder")) if named else (
         "SSLBOOK_DATA is not set; sets are downloaded when first used"), found or not named
-    yield "help", toc.address("docs/troubleshooting.md"), True
 
 
 def _libraries() -> Iterator[tuple[str, str, bool]]:

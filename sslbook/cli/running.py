@@ -9,16 +9,25 @@ from typing import Annotated, Any
 
 import typer
 
-from sslbook.cli.options import AsJson
+from sslbook.cli.options import PRESETS, AsJson, ChapterName, examples, fit
+
+EXAMPLES = examples(
+    "sslbook run simclr --preset smoke -p SEED=1",
+    "sslbook run simclr -p DATASET=folder:photos -p IMAGES=500 --dry-run",
+    "sslbook run simclr --preset check --json",
+    "sslbook run simclr --nproc 4 --timeout 110 --log-file simclr.log",
+    "sslbook run simclr --resume ID --quiet",
+)
 
 
 def run(
-    chapter: Annotated[str, typer.Argument(help="A chapter's name; see: sslbook list")],
+    chapter: ChapterName,
     parameters: Annotated[list[str] | None, typer.Option(
         "-p", "--parameter", metavar="NAME=VALUE",
-        help="A parameter of the chapter; repeatable.")] = None,
-    preset: Annotated[str, typer.Option(help="check, smoke, lesson, full or auto")] = "",
-    resume: Annotated[str, typer.Option(metavar="ID", help="Continue an unfinished run.")] = "",
+        help="A parameter of the chapter; repeatable. See: sslbook params CHAPTER")] = None,
+    preset: Annotated[str, typer.Option(metavar="NAME", help=PRESETS)] = "",
+    resume: Annotated[str, typer.Option(
+        metavar="ID", help="Continue an unfinished run; see: sslbook runs")] = "",
     nproc: Annotated[int, typer.Option(
         metavar="N", help="Train on N ranks at once: one GPU each, or a part of the cores.")] = 1,
     timeout: Annotated[float, typer.Option(
@@ -27,7 +36,8 @@ def run(
         "--dry-run", help="Check everything, say what would be done, start nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not stream the log.")] = False,
     log_file: Annotated[typer.FileTextWrite | None, typer.Option(
-        mode="a", encoding="utf-8", help="Keep the log in this file.")] = None,
+        mode="a", encoding="utf-8", metavar="FILE",
+        help="Keep the log in this file, below what it holds.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a chapter headlessly; the result lies in its own folder under runs/."""
@@ -57,12 +67,13 @@ def _plan_text(about: dict[str, Any]) -> str:
         return "not known" if value is None else f"{value:,} {unit}"
 
     data = about["data"] + ("" if about["data_is_here"] else " (to be downloaded)")
+    told = f"as a run of this preset on {about['told_by']} took, scaled to these data"
     rows = {
         "chapter": about["chapter"], "preset": about["preset"], "device": about["device"],
         "seed": about["seed"], "data": data,
         "training": said(about["steps"], f"steps of {about['batch_size'] or 'the whole set'}"),
-        "time": said(about["seconds"], "s, as an earlier run of this preset took"),
-        "memory": said(about["memory_mb"], "MB, as an earlier run of this preset took"),
+        "time": said(about["seconds"], f"s, {told}"),
+        "memory": said(about["memory_mb"], f"MB, {told.partition(',')[0]}"),
     }
     return "\n".join(f"{name:<10}{value}" for name, value in rows.items())
 
@@ -72,6 +83,6 @@ def _summary(folder: Path, chapter: str) -> None:
     from sslbook.records import report
 
     record = records.read(folder / "record.json")
-    typer.echo("\n" + report.run_text(record, folder.parents[1]))
+    typer.echo("\n" + fit(report.run_text(record, folder.parents[1])))
     notebook = folder / f"{chapter}.ipynb"
     typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")

@@ -40,11 +40,24 @@ def checkout() -> Path | None:
 
 def home() -> Path:
     """The folder under which `runs/` and `data/` lie."""
-    named = os.environ.get("SSLBOOK_HOME", "")
-    if named:
-        return expanded(named).resolve()
-    found = checkout()
-    return found if found is not None else _user_folder()
+    return home_and_why()[0]
+
+
+def home_and_why() -> tuple[Path, str]:
+    """`home`, and in words why it is that folder."""
+    if named := os.environ.get("SSLBOOK_HOME", ""):
+        return expanded(named).resolve(), "SSLBOOK_HOME names it"
+    if found := checkout():
+        return found, "the checkout around the working folder"
+    return _user_folder(), "the user's data folder: no checkout is around the working folder"
+
+
+def shortened(path: Path) -> str:
+    """A path as text, with "~" for the user's home folder."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # not below it, or there is none
+        return str(path)
 
 
 def _user_folder() -> Path:

@@ -61,4 +61,4 @@ def check(made: dict[Path, str], replace: bool) -> None:
              if path.exists() and (path.is_dir() or path.read_bytes() != text.encode())]
     if other and not replace:
         raise UsageError(f"{other[0]} is there already.", "Nothing was written.",
-                         "Give another folder, or add --replace.")
+                         "Give another folder, or add --force.")

@@ -28,7 +28,7 @@ def texts(folder: str = "") -> dict[str, str]:
     Without a folder they are taken from the cache in the data folder, which npm fills the first
     time. Raises UserError where a file is missing or not the one of these versions.
     """
-    root = Path(folder).expanduser() if folder else paths.data() / "npm"
+    root = paths.expanded(folder) if folder else paths.data() / "npm"
     if not folder and not all((root / "node_modules" / name).is_file() for name in FILES):
         _npm(root)
     root = root / "node_modules" if (root / "node_modules").is_dir() else root

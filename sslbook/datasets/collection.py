@@ -161,4 +161,5 @@ class Collection:
             description=f"{counts}; licence not stated",
             notes=(*self.notes, *self.measured(), *self._rare()),
             parts=torch.from_numpy(self.parts[rows]),
+            total=len(rows_of(self.parts, split)),
         )

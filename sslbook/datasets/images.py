@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from sslbook.core import files, paths
+from sslbook.core.screen import bars_if_watched
 from sslbook.datasets import lookup, pixels
 from sslbook.datasets.known import DIGITS, IDX, KNOWN
 from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, rows_of
@@ -172,7 +173,7 @@ def _download(name: str, root: Path) -> None:
     folder, patience = KNOWN[name].folder, socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE)  # torchvision would wait for ever
     try:
-        with files.explained(root):
+        with bars_if_watched(), files.explained(root):
             root.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{name}.") as temporary:
                 _torchvision(name)(temporary, download=True)

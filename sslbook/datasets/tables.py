@@ -83,7 +83,7 @@ def _cut(
         rows = mixed(rows, labels[rows] if classes else None)
     chosen = torch.from_numpy(values[rows])
     return TableSet(
-        split=split, values=chosen, classes=classes,
+        split=split, total=len(rows_of(parts, split)), values=chosen, classes=classes,
         parts=torch.from_numpy(parts[rows]),
         ids=tuple(str(ids[i]) for i in rows) if len(ids) else (),
         labels=None if labels is None else torch.from_numpy(labels[rows]),

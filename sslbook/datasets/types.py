@@ -24,6 +24,7 @@ class _Samples:
     ids: what each sample is called: its path in a folder, its line in a file; () without names.
     notes: one line each on what of the reader's data was passed over, changed or guessed.
     parts: int64 (N,), 0 training, 1 test, 2 neither; None where only whole splits are loaded.
+    total: samples of the split before a limit cut it, 0 where that is not known.
     """
 
     name: str
@@ -37,6 +38,7 @@ class _Samples:
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Tensor | None = None
+    total: int = 0
     inputs: ClassVar[str]
 
     def __len__(self) -> int:

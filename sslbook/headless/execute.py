@@ -109,7 +109,7 @@ def _ending(plan: Plan, worker: Worker, output: Path, minutes: float,
         return "failed", _CODES[name], value, name
     place = _place(error)
     message = f"{place} failed: {name}: {value}"
-    if output.is_file():
+    if hasattr(error, "exec_count") and output.is_file():  # a cell failed, not what executes it
         message += f"\nThe executed notebook shows the place: {output}"
     return "failed", 4, message, f"{name} in {place}"
 

@@ -63,7 +63,7 @@ def plan(
     chapter = toc.find(name)
     if preset:
         assignments = [*assignments, f"PRESET={preset}"]
-    values = parse(assignments, parameters.known_parameters(chapter.path))
+    values = parse(assignments, parameters.accepted(chapter.path))
     check_standard(values)
     check_kind(name, values.get("DATASET", ""))
     base = paths.runs(values.get("OUT_DIR", "")) / name
@@ -109,38 +109,41 @@ def describe(found: Plan) -> dict[str, Any]:
     """What a run would do: preset, device, data, steps, and what earlier runs took.
 
     steps: of the main training; None where the data must be downloaded first. seconds, memory_mb:
-    of a finished run of the same chapter, preset, data set and kind of device, the seconds scaled
-    by the steps; None where there is no record of one.
+    of a finished run of the same chapter, preset and kind of device, on the same data or else on
+    those that `told_by` names; the seconds scaled by the samples. None where there is no record.
     """
     from sslbook import datasets
 
     about = found.settings
     name = about.get("dataset", "")
     here = bool(name) and datasets.present(name)
-    steps = _steps(about) if here else None
-    told = records.latest_record(found.chapter.name, about.get("preset", ""), found.device, name)
-    before = told.get("trainings", {}).get("pretrain", {}).get("steps") if told else None
-    ratio = steps / before if steps and before else 1.0
-    seconds = records.run_seconds(told) if told else None
+    count, steps = _length(about) if here else (0, None)
+    told = _told(found.chapter.name, about.get("preset", ""), found.device, name, bool(count))
     return {
         "chapter": found.chapter.name, "preset": about.get("preset", ""), "device": found.device,
         "seed": about.get("seed", 0), "data": name, "data_is_here": here, "steps": steps,
-        "batch_size": about.get("batch_size"), "seconds": seconds and round(seconds * ratio),
+        "batch_size": about.get("batch_size"),
+        "seconds": told and round(records.scaled_seconds(told, about, count)),
         "memory_mb": told.get("memory_mb") if told else None,
+        "told_by": records.data_of(told) if told else None,
     }
 
 
-def _steps(about: dict[str, Any]) -> int | None:
-    """Steps of the main training, as `train` counts them; None where minutes decide."""
+def _told(chapter: str, preset: str, device: str, data: str,
+          scales: bool) -> records.Record | None:
+    """The newest record of such a run; where it `scales`, of one on other data if need be."""
+    return (records.latest_record(chapter, preset, device, data)
+            or (records.latest_record(chapter, preset, device, "") if scales else None))
+
+
+def _length(about: dict[str, Any]) -> tuple[int, int | None]:
+    """Training samples, and steps of the main training; None where minutes decide."""
     from sslbook import datasets
 
-    if about.get("minutes") or "epochs" not in about:
-        return about.get("max_steps")
     data = datasets.load(about["dataset"], "train", limit=about.get("images", 0))
     whole = isinstance(data, datasets.GraphSet)  # all nodes at once
-    per_epoch = 1 if whole else max(1, len(data) // max(1, about.get("batch_size", 1)))
-    steps = max(2, round(about["epochs"] * per_epoch))
-    return min(steps, about["max_steps"]) if about.get("max_steps") else steps
+    return len(data), records.planned_steps(about | {"batch_size": 0} if whole else about,
+                                            len(data))
 
 
 def _resumed(base: Path, run_id: str, values: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

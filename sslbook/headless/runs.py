@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sslbook import records
+from sslbook.book import toc
 from sslbook.core import files, paths
 from sslbook.core.lock import is_locked
+from sslbook.errors import UserError
 from sslbook.headless.log import progress
+from sslbook.records.report import CONTROLS
 
 
 def runs(chapter: str = "") -> Iterator[tuple[Path, str]]:
@@ -38,10 +44,39 @@ def status(folder: Path) -> str:
     return record["status"]
 
 
-def status_line(folder: Path, stands: str) -> str:
-    """The status with what a reader wants to know beside it."""
+def about(folder: Path, stands: str) -> dict[str, Any]:
+    """A run for a list: chapter, id, status, data, seed, score, minutes, reason.
+
+    score: (measure, value) of the row that is the chapter's own, None where there is none. reason:
+    why it failed, or how far it is. What the record does not say is None or "".
+    """
+    record = records.read(folder / "record.json") or {}
+    seconds = record.get("seconds", {}).get("wall")
     far = progress(folder) if stands in ("running", "interrupted", "crashed") else ""
-    return f"{stands}{', ' if far else ''}{far}"
+    return {
+        "chapter": folder.parent.name, "id": folder.name, "status": stands,
+        "data": record.get("parameters", {}).get("dataset", ""), "seed": record.get("seed"),
+        "score": _main_score(folder.parent.name, record),
+        "minutes": None if seconds is None else round(seconds / 60, 1),
+        "reason": ", ".join(filter(None, [str(record.get("error") or "").rstrip("."), far])),
+    }
+
+
+def _main_score(chapter: str, record: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The chapter's main measure (else kNN, else the first) of the first row that is no control."""
+    rows = [row for name, row in record.get("scores", {}).items() if name not in CONTROLS]
+    for measure in (*_measures().get(chapter, ()), "knn20", *(rows[0] if rows else ())):
+        if rows and isinstance(value := rows[0].get(measure), (int, float)):
+            return measure, value
+    return None
+
+
+@functools.cache
+def _measures() -> dict[str, tuple[str, ...]]:
+    """The main measure of every chapter that names one; {} where the contents cannot be read."""
+    with contextlib.suppress(UserError):
+        return {one.name: (one.measure,) for one in toc.chapters() if one.measure}
+    return {}
 
 
 def to_prune(keep: int, chapter: str = "") -> list[Path]:

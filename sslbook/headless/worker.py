@@ -61,7 +61,8 @@ class Worker(threading.Thread):
         papermill_io.register(str(self.output), _whole())
         papermill.execute_notebook(
             str(self.notebook), str(self.output), self.values, engine_name="sslbook",
-            kernel_name="python3", progress_bar=False, stdout_file=self.stream,
+            # Said here: git filters take both out of a notebook's metadata.
+            kernel_name="python3", language="python", progress_bar=False, stdout_file=self.stream,
         )
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sslbook.lesson.widgets import is_live
+from sslbook.core.screen import is_live, is_watched
 from sslbook.training.history import History
 
 PAUSE = 2.0  # seconds between two drawings, at least
@@ -57,10 +56,9 @@ def _bar(history: History) -> Iterator[Draw]:
     """A progress bar in a terminal, and nothing in stored outputs."""
     from tqdm import tqdm
 
-    hidden = os.environ.get("SSLBOOK_HEADLESS", "") == "1" or None  # None: where there is no screen
     done = int(history.rows[-1]["step"]) if history.rows else 0
     with tqdm(desc=history.name, initial=done, total=history.steps, leave=False,
-              disable=hidden) as bar:
+              disable=not is_watched()) as bar:
         yield lambda step, loss: bar.update(step - bar.n)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from sslbook.core.screen import is_live
 from sslbook.errors import UsageError
 
 
@@ -28,17 +28,6 @@ def explore(draw: Callable[..., Any], **sliders: tuple | list) -> None:
         _try(draw, sliders)
     elif is_live():
         _show(draw, sliders)
-
-
-def is_live() -> bool:
-    """True where a front end is likely to show widgets and let the reader move them."""
-    if os.environ.get("SSLBOOK_HEADLESS", "") == "1":
-        return False
-    ipython = sys.modules.get("IPython")
-    kernel = getattr(ipython.get_ipython(), "kernel", None) if ipython else None
-    # A front end with a reader allows questions on standard input; nbclient, papermill and
-    # nbval do not. Where a kernel has no such mark, someone is assumed to be there.
-    return kernel is not None and getattr(kernel, "_allow_stdin", True) is not False
 
 
 def _try(draw: Callable[..., Any], sliders: dict[str, tuple | list]) -> None:

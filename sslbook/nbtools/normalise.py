@@ -171,7 +171,11 @@ def _text(text: str) -> str:
 
 def _places(text: str) -> str:
     """Text in which this machine's folders are named by what they are."""
-    for folder, name in ((paths.home(), "."), (Path.home(), "~")):
+    for find, name in ((paths.home, "."), (Path.home, "~")):
+        try:
+            folder = find()
+        except (UsageError, RuntimeError):  # a user without a home folder
+            continue
         if len(folder.parts) > 2:
             text = re.sub(rf"{_START}{re.escape(str(folder))}(?![\w-])", name, text)
     return _TEMPORARY.sub("<tmp>", _HOMES.sub("~", text))

@@ -9,9 +9,10 @@ from sslbook.core.lazy import lazy
 
 __getattr__, __all__ = lazy(__name__, {
     "schema": ("SCHEMA", "Record"),
-    "store": ("alike", "code", "dataset_label", "examine", "expected_minutes", "iter_runs",
-              "latest_record", "minor", "own", "printable", "read", "reference", "run_files",
-              "run_seconds", "shipped", "shipped_files", "to_json", "typical_seconds", "versions",
+    "store": ("code", "dataset_label", "examine", "iter_runs", "minor", "own", "printable",
+              "read", "reference", "run_files", "shipped", "shipped_files", "to_json", "versions",
               "write"),
     "pools": ("pool_key", "pool_of", "pooled", "verdicts"),
+    "times": ("alike", "data_of", "expected_minutes", "latest_record", "planned_steps",
+              "run_seconds", "scaled_seconds", "typical_seconds"),
 }, modules=("claims", "ledger", "pairs", "pools", "published", "report"))

@@ -144,10 +144,12 @@ def _lines(claims: list[Row], scores: list[Row]) -> str:
         lines.append(f"    {row['measures']}: {value(row)}")
         lines.append(f"    rule {row['rule']}; n={row['n']}{tried}")
     lines += ["", "Scores (compare only within one data set and preset)", ""]
+    before = ""
     for row in scores:
-        measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
         place = f"{row['chapter']}, {row['preset']}, {row['data']}, seed {row['seed']}"
-        lines.append(f"{place:<52}{row['row']:<14}{measures}")
+        measures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if isinstance(v, float))
+        lines += [place] * (place != before) + [f"    {row['row']:<16}  {measures}"]
+        before = place
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -151,43 +151,6 @@ def _read_version(path: Path, *_version: int) -> Record | None:
 def minor(version: str) -> str:
     """0.1 of 0.1.3."""
     return ".".join(version.split(".")[:2])
-
-
-def alike(found: Iterable[Record], preset: str, device: str, dataset: str) -> list[Record]:
-    """The finished runs among `found` of a preset, a kind of device and a data set.
-
-    dataset: as `datasets.load` takes it. "" takes any: the chapter names none, it makes its own.
-    """
-    label = dataset_label(dataset)
-    return [r for r in found if (r["status"], r["preset"], r["device"]["kind"])
-            == ("finished", preset, device) and label in ("", r["parameters"].get("dataset", ""))]
-
-
-def typical_seconds(found: Iterable[Record]) -> float | None:
-    """The median time of runs; None where there is none."""
-    times = sorted(map(run_seconds, found))
-    return times[len(times) // 2] if times else None
-
-
-def expected_minutes(chapter: str, preset: str, device: str, dataset: str) -> str:
-    """What shipped records say such a run takes (see `alike`), else "time not measured yet"."""
-    seconds = typical_seconds(alike(shipped(chapter), preset, device, dataset))
-    if seconds is None:
-        return "time not measured yet"
-    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} minutes"
-
-
-def run_seconds(record: Record) -> float:
-    """Seconds of a run where nothing else runs: on a CPU those it used, where they are fewer."""
-    seconds = record["seconds"]
-    alone = record["device"]["kind"] == "cpu" and "cpu" in seconds
-    return min(seconds["wall"], seconds["cpu"]) if alone else seconds["wall"]
-
-
-def latest_record(chapter: str, preset: str, device: str, dataset: str) -> Record | None:
-    """The newest finished record of such a run (see `alike`), own or shipped."""
-    found = alike([*shipped(chapter), *own(chapter)], preset, device, dataset)
-    return max(found, key=lambda r: r["started"], default=None)
 
 
 def reference(chapter: str, dataset: str) -> Record | None:

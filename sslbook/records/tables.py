@@ -14,6 +14,12 @@ SCORES = ("chapter", "preset", "data", "device", "seed", "budget", "row", "measu
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
+def files_of(path: Path) -> list[Path]:
+    """The two files that `write` makes of a path NAME.csv or NAME."""
+    base = path.with_suffix("") if path.suffix.lower() == ".csv" else path
+    return [base.with_name(f"{base.name}-{name}.csv") for name in ("claims", "scores")]
+
+
 def write(path: Path, found: list[dict[str, Any]]) -> list[Path]:
     """Write NAME-claims.csv and NAME-scores.csv for a path NAME.csv or NAME; returns both.
 
@@ -22,15 +28,13 @@ def write(path: Path, found: list[dict[str, Any]]) -> list[Path]:
     """
     import pandas as pd
 
-    base = path.with_suffix("") if path.suffix.lower() == ".csv" else path
     scores = [{**row, "measure": measure, "value": row[measure]}
               for row in report.scoreboard(found) for measure in row if measure not in SCORES[:-2]]
-    written = []
-    for name, columns, rows in (("claims", CLAIMS, report.ledger(found)),
-                                ("scores", SCORES, scores)):
-        written.append(base.with_name(f"{base.name}-{name}.csv"))
+    written = files_of(path)
+    for file, columns, rows in zip(written, (CLAIMS, SCORES), (report.ledger(found), scores),
+                                   strict=True):
         table = pd.DataFrame(rows, columns=list(columns)).map(_cell)
-        files.write_text(written[-1], table.to_csv(index=False, lineterminator="\n"))
+        files.write_text(file, table.to_csv(index=False, lineterminator="\n"))
     return written
 
 

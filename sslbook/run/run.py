@@ -84,24 +84,32 @@ class Run:
         self._write("running")
 
     def announce(self, reason: str) -> None:
-        minutes = records.expected_minutes(self.chapter, self.settings.preset, self.device.type,
-                                           getattr(self.settings, "dataset", ""))
         print(f"{self.chapter}: preset {self.settings.preset} on {self.device.type}, "
-              f"seed {self.seed}, {minutes}")
+              f"seed {self.seed}, {self._minutes()}")
         if reason:
             print(f"auto means {self.settings.preset} here: {reason}")
+
+    def _minutes(self, count: int = 0) -> str:
+        return records.expected_minutes(self.chapter, vars(self.settings), self.device.type, count)
 
     # -- data and training -------------------------------------------------------------------
 
     def load(self, split: str = "train") -> Any:
         """The split of the settings' data set, cut to `images` or `test_images` samples.
 
-        The first time, prints what of the reader's own data was passed over or guessed. Raises
-        DataError and UsageError for a training split that cannot be trained on (`enough`).
+        The first time, prints what of the reader's own data was passed over or guessed; what a
+        limit left out, and how long such a number of samples takes. Raises DataError and UsageError
+        for a training split that cannot be trained on (`enough`).
         """
         found = load_split(self.settings, split)
-        if not self.data:
-            print("".join(f"{found.name}: {note}\n" for note in found.notes), end="")
+        told = found.notes if not self.data else ()
+        if len(found) < found.total and ":" in found.name:  # the reader's own
+            cut = "IMAGES" if split == "train" else "TEST_IMAGES"
+            told += (f"{len(found):,} of {found.total:,} {split} samples are used; "
+                     f"{cut}=0 uses all",)
+        if split == "train" and (minutes := self._minutes(len(found))) != self._minutes():
+            told += (f"{len(found):,} samples take {minutes}",)
+        print("".join(f"{found.name}: {note}\n" for note in told), end="")
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
         self.scores.classes = len(found.classes)

@@ -107,11 +107,11 @@ def test_expected_errors_of_a_cell_keep_code_and_lines(book, sslbook_, kind, cod
 
 def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, tmp_path):
     found = sslbook_("run", "tiny", "--preset", "check", "-p", "SEED=2",
-                     "-p", f"DATASET=folder:{photos}")
+                     "-p", f"DATASET=folder:{photos}", "-p", "IMAGES=6", "-p", "BATCH_SIZE=4")
     assert found.code == 0, found.err
     found_run = found.out
     assert "tiny: preset check on cpu, seed 2" in found.out
-    assert "knn20 0.500" in found.out
+    assert "folder:photos: 6 of 10 train samples are used; IMAGES=0 uses all" in found.out
     assert "tiny (a), check, folder:photos" in found.out
     assert "pretrain: 2 steps" in found.out
     assert found.err == ""
@@ -121,7 +121,8 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
     assert "SEED = 2" in nbformat.read(folder / "tiny.ipynb", 4).cells[1].source
     stored = records.read(folder / "record.json")
     assert (stored["status"], stored["seed"]) == ("finished", 2)
-    assert sslbook_("runs").out.split() == ["tiny", folder.name, "finished"]
+    row = sslbook_("runs").out.splitlines()[-1].split()
+    assert row[:5] == [folder.name, "finished", "folder:photos", "knn20", "0.500"]
     assert "This run is left out of reports: of preset check" in found_run
     assert "Runs left out: 1 of preset check" in sslbook_("report").out
     out = tmp_path / "features.npz"
@@ -168,6 +169,7 @@ def test_doctor(sslbook_, monkeypatch, tmp_path):
     assert found.code == 0, found.out
     words = [line.split()[1] for line in found.out.splitlines()]
     assert {"sslbook", "python", "torch", "papermill", "device", "preset", "disk"} <= set(words)
+    assert f"ok   home          {paths.home()} (SSLBOOK_HOME names it)" in found.out
     help_ = "https://github.com/sslbook/sslbook/blob/main/docs/troubleshooting.md"
     assert found.out.splitlines()[-1].split() == ["ok", "help", help_]
     monkeypatch.setenv("SSLBOOK_DATA", str(tmp_path / "nothing"))

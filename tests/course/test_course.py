@@ -159,7 +159,7 @@ def test_nothing_is_written_over(tmp_path):
     assert course(*command).startswith("2 chapters, edition student")
     path = tmp_path / "c" / "student" / "contrast" / "dcl.ipynb"
     path.write_text("mine")
-    with pytest.raises(UsageError, match="add --replace"):
+    with pytest.raises(UsageError, match="add --force"):
         course(*command)
     assert path.read_text() == "mine"
     course(*command, "--replace")

@@ -92,7 +92,7 @@ def parse(chapter: str, assignments: list[str], seeds: str, preset: str) -> Grid
     if wanted == "auto":
         raise UsageError("A sweep needs one preset for all its runs.", "Nothing was started.",
                          "Type for example: --preset smoke")
-    known = parameters.known_parameters(found.path)
+    known = parameters.accepted(found.path)
     values = parse_values(assignments, known)
     out_dir = values.pop("OUT_DIR", [""])
     if len(out_dir) > 1:
