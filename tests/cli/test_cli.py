@@ -125,7 +125,7 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
     assert "knn20 0.500" in report.out
     out = tmp_path / "features.npz"
     found = sslbook_("embed", folder.name, f"folder:{photos}", out, "--split", "all")
-    assert "12 images" in found.out
+    assert "12 rows" in found.out
     assert found.code == 0
     with np.load(out, allow_pickle=False) as stored:
         assert stored["features"].shape[0] == 12

@@ -11,7 +11,7 @@ import torch
 
 from sslbook import datasets, judging, nets
 from sslbook.core.streams import Streams
-from sslbook.judging import OnlineProbe, embeddings
+from sslbook.judging import OnlineProbe, embeddings, features, knn
 from sslbook.judging.diagnostics import alignment, rankme
 from sslbook.nets import heads
 from sslbook.run import scores
@@ -111,7 +111,13 @@ def test_the_probe_on_the_way_without_labels(sets):
     train, test, augment = sets
     probe = OnlineProbe(unlabelled(train), unlabelled(test), augment, Streams(0), bank=9)
     assert set(probe(model(), 0)) == {"rank", "alignment", "uniformity"}
-    assert probe.k == 9  # never more neighbours than there are
+
+
+def test_the_probe_on_the_way_asks_all_where_there_are_few(sets):
+    train, test, augment = sets
+    probe = OnlineProbe(train, test, augment, Streams(0), bank=9)
+    x, y = features(model().encode, probe.bank_x), features(model().encode, probe.query_x)
+    assert probe(model(), 0)["knn"] == knn(x, probe.bank.labels, y, probe.queries.labels, k=9)
 
 
 def test_embeddings_of_a_module_without_a_projector(sets):
