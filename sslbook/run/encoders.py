@@ -132,7 +132,14 @@ def _embed_one(about: dict[str, Any], encoder: nn.Module, data: Any) -> dict[str
     found = {"features": values.numpy(),
              "ids": np.array(data.ids or range(len(data)), dtype=np.str_),
              "split": np.full(len(data), data.split) if parts is None else _PARTS[parts.numpy()]}
-    return found if data.labels is None else {**found, "labels": data.labels.numpy()}
+    if data.labels is not None:
+        found["labels"] = data.labels.numpy()
+    if getattr(data, "graph", None) is None:
+        return found
+    # Of many graphs each has one row: the mean of its nodes, where its first node stands.
+    found["features"] = data.pool(values).numpy()
+    firsts = np.unique(data.graph.numpy(), return_index=True)[1]
+    return {key: rows[firsts] for key, rows in found.items()}
 
 
 def write_embedding(path: Path, values: dict[str, np.ndarray]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from sslbook import datasets, embed, judging, load_encoder, nets
 from sslbook.core.streams import Streams
+from sslbook.datasets import GraphSet
 from sslbook.errors import DataError, UsageError
 from sslbook.run import encoders
 from sslbook.views import preparer
@@ -113,8 +115,7 @@ def table(tmp_path):
     assert known.columns == ("size", "colour=blue", "colour=green", "colour=red", "weight")
     options = {"net": "row_encoder", "groups": [1, 3, 1], "width": 4, "depth": 1}
     encoder = save(tmp_path / "run", options, known)
-    every = datasets.load(name, "all")
-    values = ((every.values - known.mean) / known.std).float()
+    values = datasets.load(name, "all").standardise().values
     return tmp_path / "run", judging.features(encoder, values).numpy(), name
 
 
@@ -181,9 +182,33 @@ def test_all_nodes_of_a_graph_are_embedded(saved):
 
 
 def _narrow(graph):
-    from dataclasses import replace
-
     return replace(graph, features=graph.features[:, 1:])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Many(GraphSet):
+    """Graphs of 3, 1 and 2 nodes; the first node of each stands for it, the others have part -1."""
+
+    graph: torch.Tensor = field(default_factory=lambda: torch.tensor([0, 0, 0, 1, 2, 2]))
+
+    def pool(self, codes):
+        return torch.stack([codes[self.graph == i].mean(dim=0) for i in self.graph])
+
+
+def test_each_of_many_graphs_has_one_row(saved):
+    features = torch.rand(6, 64, generator=torch.Generator().manual_seed(0))
+    edges = torch.tensor([[0, 1, 1, 2, 4, 5], [1, 0, 2, 1, 5, 4]])
+    graphs = Many(name="many", split="train", labels=torch.tensor([1, 1, 1, 0, 1, 1]),
+                  classes=("no", "yes"), licence="", source="", description="", edges=edges,
+                  features=features, parts=torch.tensor([0, -1, -1, 1, 0, -1]))
+    folder, encoder = saved("graph", graphs)
+    found = embed(folder, graphs)
+    with torch.no_grad():
+        codes = encoder(features, edges)
+    expected = torch.stack([codes[:3].mean(dim=0), codes[3], codes[4:].mean(dim=0)])
+    np.testing.assert_allclose(found["features"], expected, atol=1e-5)
+    assert [list(found[key]) for key in ("split", "labels", "ids")] == [
+        ["train", "test", "train"], [1, 0, 1], ["0", "3", "4"]]
 
 
 # -- what fits what ----------------------------------------------------------------------------

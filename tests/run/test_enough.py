@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import sslbook
+from sslbook import datasets
 from sslbook.errors import DataError, UsageError
 from sslbook.headless.plan import plan
+from sslbook.run import enough
 
 PRESETS = {"check": {"dataset": "shapes", "images": 64, "test_images": 64, "size": 16,
                      "epochs": 1, "batch_size": 32, "lr": 1e-3}}
@@ -53,15 +56,18 @@ def test_data_of_the_book_are_silent(capsys):
     assert run.settings.batch_size == 32
 
 
-def test_one_image_to_train_on_is_refused(folder):
-    with pytest.raises(DataError, match="few holds 1 images to train on and 1 to test on"):
-        start(folder(1, 1)).load("train")
+@pytest.mark.parametrize("dataset", ["shapes", "iris", "digits_knn"])
+def test_one_sample_to_train_on_is_refused(dataset):
+    with pytest.raises(DataError, match=f"{dataset} holds 1 of the (images|rows|nodes) that are"):
+        start(dataset, IMAGES=1).load("train")
 
 
-def test_one_class_to_train_on_is_named(folder):
-    name = folder(1, 3)  # the fifth that is held out begins with the first file
-    with pytest.raises(DataError, match="one class only to train on: kind1 .3 images"):
-        start(name).load("train")
+@pytest.mark.parametrize("dataset", ["shapes", "iris"])
+def test_one_class_to_train_on_is_named(dataset):
+    data = datasets.load(dataset, limit=40)
+    alike = data.take(data.labels == 2)
+    with pytest.raises(DataError, match=f"all {len(alike)} .* of one class, {data.classes[2]}, "):
+        enough.check(alike, SimpleNamespace(batch_size=8))
 
 
 @pytest.mark.parametrize("dataset", ["shapes", "digits"])
@@ -78,6 +84,6 @@ def test_rows_and_nodes_may_come_one_by_one(dataset):
 def test_both_are_refused_before_a_kernel_starts(book, folder):
     with pytest.raises(UsageError, match="BATCH_SIZE=1"):
         plan("tiny", ["BATCH_SIZE=1"], "check")
-    with pytest.raises(DataError, match="holds 1 images to train on"):
+    with pytest.raises(DataError, match="holds 1 "):
         plan("tiny", [f"DATASET={folder(1, 1)}"], "check")
     assert plan("tiny", ["BATCH_SIZE=2"], "check", dry=True).settings["batch_size"] == 2

@@ -142,6 +142,13 @@ def test_the_probe_on_the_way_without_labels(sets):
     assert set(probe(model(), 0)) == {"rank", "alignment", "uniformity"}
 
 
+def test_the_probe_on_the_way_asks_all_where_there_are_few(sets):
+    train, test, augment = sets
+    probe = OnlineProbe(train, test, augment, Streams(0), bank=9)
+    x, y = features(model().encode, probe.bank_x), features(model().encode, probe.query_x)
+    assert probe(model(), 0)["knn"] == knn(x, probe.bank.labels, y, probe.queries.labels, k=9)
+
+
 def test_embeddings_of_a_module_without_a_projector(sets):
     x = torch.randn(5, 3, 32, 32, generator=Streams(0).torch("x"))
     module = SimpleNamespace(encode=model().encoder)

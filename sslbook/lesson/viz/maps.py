@@ -14,7 +14,7 @@ from sslbook.lesson.viz import style
 from sslbook.lesson.viz.tiles import as_array, as_matrix
 
 MOST_POINTS = 1500
-_FEWEST = 5  # points of a t-SNE map: its neighbourhoods hold a third of them
+_FEWEST = 5  # points of a t-SNE map, whose neighbourhoods hold a third of them
 
 
 def embedding_map(features: Mapping[str, object], labels: object, class_names: Sequence[str], *,
@@ -50,14 +50,14 @@ def embedding_map(features: Mapping[str, object], labels: object, class_names: S
 
 
 def _flatten(array: np.ndarray, method: str) -> tuple[np.ndarray, list[str]]:
-    """Points (N, 2) and the names of their two axes."""
+    """Points (N, 2) and the names of their two axes; t-SNE needs five points."""
+    if len(array) == 1:
+        return np.zeros((1, 2)), ["one point alone", ""]
     if method == "tsne" and len(array) >= _FEWEST:
         from sklearn.manifold import TSNE
 
         model = TSNE(2, perplexity=min(30.0, (len(array) - 1) / 3), init="pca", random_state=0)
         return model.fit_transform(array), ["t-SNE 1 (no unit)", "t-SNE 2 (no unit)"]
-    if len(array) == 1:
-        return np.zeros((1, 2)), ["one point alone", ""]
     from sklearn.decomposition import PCA
 
     model = PCA(2)
