@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import zipfile
 
+import loopback
 import numpy as np
 import pytest
 import torch
@@ -229,3 +232,28 @@ def test_without_the_extra_the_error_says_what_to_type(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch_geometric", None)
     with pytest.raises(DataError, match=r"sslbook\[graphs\]"):
         datasets.load("pyg:KarateClub")
+
+
+def test_a_set_of_torch_geometric_is_fetched_whole_or_not_at_all(monkeypatch):
+    kinds = pytest.importorskip("torch_geometric.datasets", reason="the extra graphs is missing")
+    texts = {"A": csv((a + 1, b + 1) for a, b in many()["edge_index"].T.tolist()),
+             "graph_indicator": csv((i // 4 + 1,) for i in range(80)),
+             "graph_labels": csv((i % 2,) for i in range(20)),
+             "node_labels": csv((i % 4,) for i in range(80))}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(f"RINGS/RINGS_{name}.txt", text)
+    whole, name = packed.getvalue(), "pyg:TUDataset/RINGS"
+    monkeypatch.delenv("SSLBOOK_OFFLINE")
+    with loopback.Server({}) as server:
+        monkeypatch.setattr(kinds.TUDataset, "url", server.url)
+        for answer in (loopback.status(404), b"", loopback.cut(whole), whole[:200]):
+            server.files["/RINGS.zip"] = answer
+            with pytest.raises(DataError, match="could not be downloaded"):
+                datasets.get(name)
+            assert not datasets.present(name)
+        server.files["/RINGS.zip"] = whole
+        graph = datasets.load(name)
+    assert (len(graph), graph.shape, graph.edges.shape[1]) == (80, (4,), 160)
+    assert (graph.graph == torch.arange(80) // 4).all()
