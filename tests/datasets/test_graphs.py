@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from sslbook import datasets, nets
-from sslbook.datasets import graphs
+from sslbook.datasets import planetoid
+from sslbook.datasets.known import PLANETOID
 from sslbook.errors import DataError, UsageError
 from sslbook.nets.graph import GraphLayer
 
 REAL = os.environ.get("SSLBOOK_DATA", "")
-HAS_CORA = bool(REAL) and graphs.find() is not None
+HAS_CORA = bool(REAL) and planetoid.find("cora") is not None
 needs_cora = pytest.mark.skipif(not HAS_CORA, reason="SSLBOOK_DATA has no planetoid/Cora/raw")
 
 
@@ -70,6 +71,9 @@ def test_neighbours_are_the_nearest():
 def test_a_part_of_a_graph_keeps_the_edges_within():
     whole, part = datasets.load("digits_knn"), datasets.load("digits_knn", limit=300)
     assert len(part) == len(part.labels) == len(part.parts) == 300
+    assert min(len(part.index), int((part.parts == 1).sum())) >= 75, "both splits have nodes"
+    assert part.labels[part.index].bincount().min() >= 5, "of every class"
+    assert part.edges.shape[1] > 600, "neighbours come first"
     assert int(part.edges.max()) < 300
     chosen = torch.tensor([5, 900, 17])
     few = whole.take(chosen)
@@ -94,31 +98,12 @@ def test_cora_missing_and_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "exploded"),))
 
-    for part in graphs.CORA:
+    for part in PLANETOID["cora"]:
         (folder / f"ind.cora.{part}").write_bytes(pickle.dumps(Bomb()))
     assert datasets.present("cora")
     with pytest.raises(DataError, match="fails its checksum"):
         datasets.load("cora")
     assert not (tmp_path / "exploded").exists(), "a file was read before it was checked"
-
-
-def test_cora_is_downloaded_once_and_checked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("SSLBOOK_DATA", raising=False)
-    monkeypatch.delenv("SSLBOOK_OFFLINE")
-    asked = []
-
-    def fetch(url, root, filename):
-        asked.append(url)
-        Path(root, filename).write_bytes(b"not it")
-
-    monkeypatch.setattr("torchvision.datasets.utils.download_url", fetch)
-    folder = datasets.get("cora")
-    assert len(asked) == len(graphs.CORA)
-    assert all(url.startswith("https://") for url in asked)
-    assert datasets.get("cora") == folder
-    assert len(asked) == len(graphs.CORA)
-    with pytest.raises(DataError, match="damaged"):
-        datasets.load("cora")
 
 
 @needs_cora
@@ -134,6 +119,14 @@ def test_cora():
     source, target = graph.edges
     assert float((graph.labels[source] == graph.labels[target]).float().mean()) > 0.8
     assert graph.sha256 == test.sha256
+
+
+@pytest.mark.skipif(not REAL or planetoid.find("citeseer") is None, reason="no CiteSeer")
+def test_citeseer_has_nodes_without_class():
+    graph = datasets.load("pyg:Planetoid/CiteSeer")
+    assert (graph.name, len(graph), graph.edges.shape[1]) == ("citeseer", 3327, 9104)
+    assert graph.labels[graph.index].bincount().tolist() == [20] * 6
+    assert (int((graph.labels < 0).sum()), int((graph.parts == 1).sum())) == (15, 1000)
 
 
 # -- networks -------------------------------------------------------------------------------------
