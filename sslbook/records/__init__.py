@@ -12,6 +12,5 @@ __getattr__, __all__ = lazy(__name__, {
     "store": ("code", "dataset_label", "examine", "iter_runs", "minor", "own", "pool_key",
               "pooled", "printable", "read", "reference", "run_files", "shipped",
               "shipped_files", "to_json", "verdicts", "versions", "write"),
-    "times": ("alike", "data_of", "expected_minutes", "latest_record", "planned_steps",
-              "run_seconds", "scaled_seconds", "typical_seconds"),
+    "times": ("alike", "expected_minutes", "latest_record", "run_seconds", "typical_seconds"),
 }, modules=("claims", "ledger", "pairs", "published", "report"))

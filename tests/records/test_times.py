@@ -57,7 +57,7 @@ def test_a_graph_is_taken_whole_and_few_labels_stay_few(shipped):
     few = SETTINGS | {"dataset": "folder:photos", "images": 0, "labelled": 200}
     assert records.expected_minutes("few", few, "cpu", 50_000) == (
         "about 40 s, scaled from a run on shapes")
-    assert records.planned_steps(few, 50_000) == 10 * 200 // 50
+    assert times.planned_steps(few, 50_000) == 10 * 200 // 50
 
 
 @pytest.fixture
