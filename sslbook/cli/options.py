@@ -25,7 +25,7 @@ def examples(*lines: str) -> str:
 
 def refuse_overwriting(*paths: Path, force: bool) -> None:
     """Raise UsageError where a file is there already (unless `force`), before any work is done."""
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if path.is_file()]
     if there and not force:
         raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
                          "Give another name, or add --force.")

@@ -82,7 +82,8 @@ def runs(out_dir: str = "") -> Path:
     """
     folder = expanded(out_dir).resolve() if out_dir else home() / "runs"
     near = existing(folder)
-    if not os.access(near, os.X_OK | (os.R_OK if near == folder else 0)):
+    rights = os.X_OK | (os.R_OK if near == folder else 0)
+    if os.path.isdir(near) and not os.access(near, rights):
         raise UsageError(f"You have no right to look into {near}, where runs lie ({folder}).",
                          "Nothing was read or written.",
                          "Give another folder with SSLBOOK_HOME or OUT_DIR.")

@@ -179,7 +179,8 @@ def test_doctor(sslbook_, monkeypatch, tmp_path):
 
 
 def test_data_list(sslbook_):
-    words = [line.split()[0] for line in sslbook_("data", "list").out.splitlines()]
+    lines = sslbook_("data", "list").out.splitlines()
+    words = [line.split()[0] for line in lines if line[0] != " "]
     assert words == [name.split()[0] for name in datasets.names()]
     assert {"shapes", "digits", "cifar10", "folder:PATH"} <= set(words)
 
