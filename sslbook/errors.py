@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """Text for any screen or file: bytes of a file's name that are no UTF-8 become \\udcxx."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class UserError(Exception):
     """An expected error: at most three lines, shown without a traceback.
 
@@ -13,8 +18,8 @@ class UserError(Exception):
     exit_code = 4
 
     def __init__(self, what: str, done: str = "", todo: str = ""):
-        self.what, self.done, self.todo = what, done, todo
-        super().__init__(what, done, todo)
+        self.what, self.done, self.todo = map(printable, (what, done, todo))
+        super().__init__(self.what, self.done, self.todo)
 
     def __str__(self) -> str:
         return "\n".join(line for line in (self.what, self.done, self.todo) if line)

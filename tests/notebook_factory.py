@@ -83,7 +83,7 @@ def chapter(form: str = "long", **changes: Any) -> Chapter:
     """The entry in the table of contents that goes with `notebook(form)`."""
     entry: dict[str, Any] = dict(
         name="twins", part="decorrelate", form=form, title="Twins", paper=PAPER, needs=("welcome",),
-        twin=("twin",), repository="sslbook/sslbook", ref="main",
+        twin=("twin",), takes=("image",), repository="sslbook/sslbook", ref="main",
     )  # fmt: skip
     return Chapter(**(entry | changes))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sslbook import records
+from sslbook.datasets.known import IDX
 from sslbook.records.claims import Claim, Rule
 
 
@@ -53,3 +55,35 @@ def encoded(n: int, ending: str = "png") -> dict[str, np.ndarray]:
         "split": (np.arange(n) % 4 == 0).astype(np.uint8),
         "classes": np.array(["a", "b", "c"]),
     }
+
+
+def picture(seed: int, size: tuple[int, int] = (40, 40)) -> Image.Image:
+    """A smooth picture: eight by eight random colours, enlarged; size is (width, height)."""
+    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def photos(root: Path, classes: tuple[str, ...] = ("cat", "dog"), each: int = 10) -> Path:
+    """A folder of pictures, one sub-folder per class ("": directly in it)."""
+    for c, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for i in range(each):
+            picture(100 * c + i).save(root / name / f"{i}.png")
+    return root
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = np.array(array.shape, dtype=">u4").tobytes()
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def idx_files() -> dict[str, bytes]:
+    """MNIST's four files with a few images."""
+    rng = np.random.default_rng(0)
+    arrays = (
+        rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
+        np.arange(20, dtype=np.uint8) % 10,
+        rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
+        np.arange(10, dtype=np.uint8),
+    )
+    return {name: idx(array) for name, array in zip(IDX, arrays, strict=True)}

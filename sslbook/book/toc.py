@@ -23,6 +23,7 @@ class Chapter:
 
     name, part: `notebooks/<part>/<name>.ipynb`. number: place in the book, from 0.
     parents: (chapter, the one thing changed) for every method that this one comes from.
+    takes: the kinds of data that its DATASET may name; None where its file does not say.
     repository, ref: the GitHub repository and the tag that badges and install cells name.
     """
 
@@ -35,6 +36,7 @@ class Chapter:
     needs: tuple[str, ...] = ()
     twin: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    takes: tuple[str, ...] | None = None
     parents: tuple[tuple[str, str], ...] = ()
     measure: str = ""
     number: int = 0
@@ -120,6 +122,7 @@ def _filled(chapter: Chapter) -> Chapter:
     texts = {key: about.get(key, "") for key in ("title", "form", "idea", "paper", "measure")}
     return replace(chapter, **texts, needs=tuple(about.get("needs", ())),
                    twin=tuple(about.get("twin", twin)), data=tuple(about.get("data", ())),
+                   takes=tuple(about["takes"]) if "takes" in about else None,
                    parents=tuple(about.get("parents", {}).items()))
 
 

@@ -134,22 +134,21 @@ def report(
 def embed(
     run: Annotated[str, typer.Argument(
         metavar="RUN", help="A run's id (see: sslbook runs) or folder, or a chapter.")],
-    images: Annotated[str, typer.Argument(
-        metavar="DATA", help="folder:PATH, pack:FILE.npz or a data set; see: sslbook data list")],
+    data: Annotated[str, typer.Argument(
+        metavar="DATA", help="folder:PATH, csv:FILE or a data set; see: sslbook data list")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .npz to write.")],
     split: Annotated[str, typer.Option(
-        metavar="SPLIT",
-        help="train, test or all (default: all of a folder or a pack, else train).")] = "",
+        metavar="SPLIT", help="train or test (default: all, each row with its split).")] = "",
     force: Force = False,
 ) -> None:
-    """Write the features of images under a pretrained encoder to an .npz file."""
+    """Write the features of images, rows or nodes under a pretrained encoder to an .npz file."""
     from sslbook.run import encoders
 
     refuse_overwriting(out, force=force)
-    values = encoders.embed(run, images, split)
+    values = encoders.embed(run, data, split)
     encoders.write_embedding(out, values)
     count, width = values["features"].shape
-    typer.echo(f"{count} images, {width} features each, written to {out.name}")
+    typer.echo(f"{count} rows, {width} features each, written to {out.name}")
 
 
 @data_app.command("list", epilog=examples("sslbook data list"))

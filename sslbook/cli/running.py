@@ -71,7 +71,7 @@ def _plan_text(about: dict[str, Any]) -> str:
     rows = {
         "chapter": about["chapter"], "preset": about["preset"], "device": about["device"],
         "seed": about["seed"], "data": data,
-        "training": said(about["steps"], f"steps of {about['batch_size'] or 'all nodes'}"),
+        "training": said(about["steps"], f"steps of {about['batch_size'] or 'the whole set'}"),
         "time": said(about["seconds"], f"s, {told}"),
         "memory": said(about["memory_mb"], f"MB, {told.partition(',')[0]}"),
     }
@@ -83,6 +83,6 @@ def _summary(folder: Path, chapter: str) -> None:
     from sslbook.records import report
 
     record = records.read(folder / "record.json")
-    typer.echo("\n" + fit(report.text([record])))
+    typer.echo("\n" + fit(report.run_text(record, folder.parents[1])))
     notebook = folder / f"{chapter}.ipynb"
     typer.echo(f"\nThe run: {folder.name}\nOpen it: {sys.executable} -m jupyterlab {notebook}")

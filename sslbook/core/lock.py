@@ -44,9 +44,9 @@ class FolderLock:
 def is_locked(folder: Path) -> bool:
     """True while a living process holds the lock of `folder`."""
     lock = FolderLock(folder)
-    if not lock.path.exists():
-        return False
     try:
+        if not lock.path.exists():
+            return False
         free = lock.acquire()
     except OSError:  # a folder of somebody else, or on a read-only disk
         return False

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from sslbook.core import paths
 from sslbook.core.lazy import lazy
 from sslbook.datasets import lookup
-from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, SHAPES
-from sslbook.errors import UsageError
+from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, PLANETOID, SHAPES
+from sslbook.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
     from sslbook.datasets.graphs import GraphSet as GraphSet
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 # Loaded when first used, so that listing names imports no torch.
 __getattr__, _types = lazy(__name__, {
     "graphs": ("GraphSet",), "types": ("ImageSet", "TableSet", "split_off")})
-__all__ = [*_types, "get", "load", "names", "present"]
+__all__ = [*_types, "get", "kind", "load", "names", "present"]
 
-# What is named by a path: the options that may follow it, and their values (any where there is ()).
+# What follows a colon, a path or (pyg) a name, may have options: their values, any where it is ().
 _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "folder": {"skip_broken": ("0", "1")},
     "pack": {},
-    "csv": {"label": (), "header": ("0", "1"), "missing": ("skip",)},
+    "csv": {"label": (), "target": ("classes", "number"), "drop": (), "header": ("0", "1"),
+            "missing": ("skip",), "split": ()},
+    "graph": {},
+    "pyg": {},
 }
 
 
@@ -46,8 +49,24 @@ def names() -> dict[str, str]:
         "pack:FILE.npz": "many images in one file, written by `sslbook data pack`: pack:FILE.npz",
         **BUNDLED,
         **GRAPHS,
-        "csv:FILE": "your own table: csv:FILE[?label=COLUMN&header=1&missing=skip]",
+        "csv:FILE": "your own table, labelled by its last column: "
+                    "csv:FILE[?label=COLUMN|none&drop=A,B&missing=skip&split=time]",
+        "graph:FILE.npz": "your own graph: the arrays edge_index and, where there are, x, y, masks",
+        "graph:FOLDER": "your own graph: edges.csv, features.csv (.json, .npz), labels.csv",
+        "pyg:NAME": "a set of torch_geometric, such as pyg:TUDataset/MUTAG or pyg:Amazon/Photo "
+                    "(needs the extra graphs)",
     }
+
+
+def kind(name: str) -> str:
+    """What a set is made of, "image", "table" or "graph"; nothing is loaded or looked for.
+
+    Raises UsageError for an unknown name.
+    """
+    form = _parse(name)[0]
+    if form in GRAPHS or form in ("graph", "pyg"):
+        return "graph"
+    return "table" if form in BUNDLED or form == "csv" else "image"
 
 
 def load(
@@ -62,7 +81,7 @@ def load(
     Returns an ImageSet, a TableSet or a GraphSet. Raises UsageError (unknown name or value) and
     DataError (nowhere, damaged, in another layout, not usable).
     """
-    from sslbook.datasets import folders, graphs, images, packs, shapes, tables
+    from sslbook.datasets import folders, graphs, images, own_graphs, packs, pyg, shapes, tables
 
     kind, text, options = _parse(name)
     cut_here = kind != "shapes" and kind not in KNOWN
@@ -81,9 +100,13 @@ def load(
         return tables.load_bundled(kind, split, limit)
     if kind in GRAPHS:
         return graphs.load(kind, split, limit)
+    if kind == "pyg":
+        return pyg.load(text, split, limit)
     path = _located(kind, text)
+    if kind == "graph":
+        return own_graphs.load(path, split, limit)
     if kind == "csv":
-        return tables.load_csv(path, split, limit, **options)
+        return tables.load_csv(path, split, limit, options)
     if kind == "pack":
         return packs.load(path, split, limit, size)
     return folders.load(path, split, limit, size, options.get("skip_broken") == "1")
@@ -92,16 +115,22 @@ def load(
 def present(name: str) -> bool:
     """True when `load` needs no download: a published set lies somewhere, a path exists.
 
-    Nothing is opened, so a damaged set counts as present. Raises UsageError for an unknown name.
+    Nothing is opened, so a damaged set counts as present; what may not be looked into holds none.
+    Raises UsageError for an unknown name.
     """
-    from sslbook.datasets import graphs, images
+    from sslbook.datasets import images, planetoid, pyg
 
-    kind, text, _ = _parse(name)
-    if kind in KNOWN:
-        return images.find(kind) is not None
-    if kind == "cora":
-        return graphs.find() is not None
-    return kind not in _OPTIONS or lookup.find(lookup.candidates(text)) is not None
+    try:
+        kind, text, _ = _parse(name)
+        if kind in KNOWN:
+            return images.find(kind) is not None
+        if kind in PLANETOID:
+            return planetoid.find(kind) is not None
+        if kind == "pyg":
+            return pyg.find(text) is not None
+        return kind not in _OPTIONS or lookup.find(lookup.candidates(text)) is not None
+    except DataError:
+        return False
 
 
 def get(name: str) -> Path:
@@ -111,13 +140,15 @@ def get(name: str) -> Path:
     a set that comes with the packages needs nothing (returns the data folder).
     Raises UsageError and DataError as `load` does.
     """
-    from sslbook.datasets import graphs, images
+    from sslbook.datasets import images, planetoid, pyg
 
     kind, text, _ = _parse(name)
     if kind in KNOWN:
         return images.get(kind)
-    if kind == "cora":
-        return graphs.get()
+    if kind in PLANETOID:
+        return planetoid.get(kind)
+    if kind == "pyg":
+        return pyg.get(text)
     return _located(kind, text) if kind in _OPTIONS else paths.data()
 
 
@@ -130,9 +161,14 @@ def _parse(name: str) -> tuple[str, str, dict[str, str]]:
                          f"Known: {', '.join(names())}")
     if not colon:
         return kind, "", {}
+    if kind == "pyg" and text.lower().removeprefix("planetoid/") in PLANETOID:
+        return text.lower().removeprefix("planetoid/"), "", {}  # pickles, compared by checksum
     text, options = lookup.options(kind, text, _OPTIONS[kind])
     if not text:
         raise UsageError(f"{kind}: names no path.", "Nothing was loaded.", f"Write {kind}:PATH")
+    if text != printable(text):  # no notebook and no record can hold it
+        raise UsageError(f"The path of {name} is no UTF-8.", "Nothing was loaded.",
+                         f"Rename it, or link to it: ln -s FOLDER photos; then {kind}:photos")
     return kind, text, options
 
 

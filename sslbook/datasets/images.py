@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import shutil
+import socket
 import tarfile
+import tempfile
 import zlib
 from http.client import HTTPException
 from pathlib import Path
@@ -18,13 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslbook.core import paths
+from sslbook.core import files, paths
 from sslbook.core.screen import bars_if_watched
 from sslbook.datasets import lookup, pixels
 from sslbook.datasets.known import DIGITS, IDX, KNOWN
 from sslbook.datasets.types import ImageSet, channel_statistics, first, hold_out, rows_of
 from sslbook.errors import DataError
 
+_PATIENCE = 60  # seconds that a server may be silent
 Arrays = tuple[np.ndarray, np.ndarray, tuple[str, ...]]  # images, labels (N,), class names
 
 
@@ -41,6 +45,7 @@ def load_digits(split: str, limit: int, size: int) -> ImageSet:
     return ImageSet(
         name="digits", split=split, images=pixels.resize(torch.from_numpy(images[rows]), size),
         labels=torch.from_numpy(table.target[rows].astype(np.int64)),
+        parts=torch.from_numpy(parts[rows]),
         classes=tuple(map(str, table.target_names)), mean=mean, std=std,
         licence="CC BY 4.0", source="scikit-learn load_digits (UCI)", description=DIGITS,
     )
@@ -75,7 +80,7 @@ def find(name: str) -> Path | None:
 def get(name: str) -> Path:
     """Download a set into `data/` unless it lies somewhere, whole; returns its root.
 
-    A damaged set at home is deleted first. Raises DataError as `load` does.
+    A damaged set at home is replaced. Raises DataError as `load` does.
     """
     root, home = find(name), paths.data() / name
     if root:
@@ -87,7 +92,6 @@ def get(name: str) -> Path:
             if root != home or lookup.offline():
                 raise
     lookup.refuse_offline(name, _roots(name))
-    shutil.rmtree(home / KNOWN[name].folder, ignore_errors=True)
     _download(name, home)
     return home
 
@@ -165,9 +169,18 @@ def _read_batches(name: str, root: Path, split: str) -> Arrays:
 
 
 def _download(name: str, root: Path) -> None:
-    """Into `root`, by torchvision, which checks the md5 of what it fetched."""
+    """By torchvision, which checks the md5 of what it fetched; only a whole set comes to `root`."""
+    folder, patience = KNOWN[name].folder, socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE)  # torchvision would wait for ever
     try:
-        with bars_if_watched():
-            _torchvision(name)(root, download=True)
+        with bars_if_watched(), files.explained(root):
+            root.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{name}.") as temporary:
+                _torchvision(name)(temporary, download=True)
+                shutil.rmtree(root / folder, ignore_errors=True)
+                (root / folder).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(temporary, folder), root / folder)
     except (OSError, EOFError, RuntimeError, HTTPException, tarfile.TarError) as error:
         raise lookup.not_fetched(name, error) from error
+    finally:
+        socket.setdefaulttimeout(patience)

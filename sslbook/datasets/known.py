@@ -43,6 +43,27 @@ GRAPHS = {
                   "8 x 8 centred pixels as features, 10 classes, 200 + 1,000 nodes; CC BY 4.0",
     "cora": "2,708 papers joined by citations; 1,433 words (0/1) as features, 7 classes, "
             "140 + 1,000 nodes; MIT (repository kimiyoung/planetoid)",
+    "citeseer": "3,327 papers joined by citations; 3,703 words (0/1) as features, 6 classes, "
+                "120 + 1,000 nodes; MIT (repository kimiyoung/planetoid)",
+}
+# Planetoid's raw files. Pickles can run code when read: every file is compared with these first.
+PLANETOID = {
+    "cora": {
+        "allx": "9419ba2f26f5c35243db64aba110e0f35a04851609e0dc5433450676ca6b8543",
+        "ally": "2b998f5cc7fedc86e7f97ca2498f47a1ffc1462c29e2d578b23bf3f62b6e7d71",
+        "graph": "58f13302f39dde8852dad6fe6d15b89b077b6d7f837626bce671ef80344b383d",
+        "test.index": "297ce89af2b51a6a194181c7dbe1796c6a1cf9cd9349a88383b1b1e227867875",
+        "tx": "b9afbaa4a400df991f6f02ef677e1e44da55ffc04801fd02f9e673987829226a",
+        "ty": "41f5ac76596a1699cc33f53084a2419e92961c42bb75f36fc38e616d348532ad",
+    },
+    "citeseer": {
+        "allx": "2ac30345d95c9ec933a817ee0bdd6a5f077f8c184a20e696910192d534414668",
+        "ally": "f704b2d986dde6c2669934de1f3ae5696a6cf9455c0f6b2646a2d135ea0a1c95",
+        "graph": "d79a4ef9d3e7169aee8946145f6b7306e35bc79bffad26346cfb94e10e9912a7",
+        "test.index": "2af990671580b6b2df5d158d1038f8292e30c9cd821b5453f399659b25b723d4",
+        "tx": "539a8906a2da97628d212f2fdd668c109a8b3f0d36574b59e5d3fd5b5303da21",
+        "ty": "55e5bd1ba1e733a04598753ad1a8d57957f4b8f89e74519f41f4f4938767e4ce",
+    },
 }
 SHAPES = ("8 coloured shapes, drawn by the package; 6,000 + 2,000 images (3, 32, 32); "
           "CC0 1.0 (drawn by sslbook)")

@@ -32,8 +32,21 @@ def candidates(text: str) -> list[Path]:
 
 
 def find(tried: Iterable[Path], inside: str = "") -> Path | None:
-    """The first of some paths that exists, and holds `inside` where that is given."""
-    return next((path for path in tried if (path / inside).exists()), None)
+    """The first of some paths that exists, and holds `inside` where that is given.
+
+    Raises DataError where one cannot be looked for: nothing that comes later is taken for it.
+    """
+    for path in tried:
+        try:
+            os.stat(path / inside)
+            return path
+        except PermissionError as error:
+            raise unusable(f"You have no right to look into {paths.existing(path)}, where "
+                           f"{path / inside} may lie.",
+                           "Ask for the right to read it, or name another place.") from error
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def unusable(what: str, todo: str, done: str = "Nothing was loaded.") -> DataError:
@@ -47,8 +60,8 @@ def missing(name: str, tried: Iterable[Path], todo: str, note: str = "") -> Data
     return unusable(f"The data set {name} was not found.", todo, f"Looked at: {where}{note}.")
 
 
-def not_fetched(name: str, error: Exception) -> DataError:
-    """The error for a set whose download failed."""
+def not_fetched(name: str, error: Exception | str) -> DataError:
+    """The error for a set whose download failed, and why."""
     reason = " ".join(str(error).split())[:160]
     return unusable(f"The data set {name} could not be downloaded: {reason}",
                     f"Try again later: sslbook data get {name}",

@@ -4,7 +4,7 @@ That array is `data/cache/<sha256 of the pack>-<size>.npy`.
 
 Format (`data/README.md`): `data` uint8, all encoded images one after the other; `offsets` int64
 (n + 1); and optionally `labels` (n,), `split` (n,: 0 train, 1 test or validation, 2 test),
-`classes`, and further columns. Nothing in it is pickled.
+`classes`, `notes` (of the folder it was made from), and further columns. Nothing in it is pickled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sslbook.datasets.collection import Collection
 from sslbook.datasets.types import ImageSet, hold_out, mixed
 from sslbook.errors import DataError
 
-_OWN = frozenset({"data", "offsets", "labels", "split", "classes"})
+_OWN = frozenset({"data", "offsets", "labels", "split", "classes", "notes"})
 _TODO = "Get it again, or write it anew: sslbook data pack FOLDER OUT.npz"
 
 
@@ -33,7 +33,7 @@ def load(path: Path, split: str, limit: int, size: int) -> ImageSet:
     undecodable image.
     """
     pack = read_pack(path)
-    cache = place(path, size)
+    cache = place(path, size, deep=bool(pack.ranges))
     decoded = _mapped(cache, len(pack), size)
     if decoded is None:  # two processes may come here at once: each publishes a whole, equal file
         _write(cache, pack, size or pack.own_size())
@@ -46,9 +46,12 @@ def load(path: Path, split: str, limit: int, size: int) -> ImageSet:
     return pack.load(split, limit, images)
 
 
-def place(pack: Path, size: int) -> Path:
-    """Where the decoded images of a pack lie; size 0 is the pack's own size."""
-    return paths.data() / "cache" / f"{files.sha256(pack)}-{size}.npy"
+def place(pack: Path, size: int, deep: bool = False) -> Path:
+    """Where the decoded images of a pack lie; size 0 is the pack's own size.
+
+    deep: some are read in a range of their own (earlier versions decoded them otherwise).
+    """
+    return paths.data() / "cache" / f"{files.sha256(pack)}-{size}{'-deep' * deep}.npy"
 
 
 def read_pack(path: Path) -> Collection:
@@ -67,9 +70,10 @@ def read_pack(path: Path) -> Collection:
         raise _damaged(path, f"offsets do not increase within the {len(data)} bytes of data")
     n = len(offsets) - 1
     labels = _whole(path, columns, "labels", n) if "labels" in columns else None
+    parts = _parts(path, columns, n)
     return Collection(
-        kind="pack", path=path, names=[f"image {i}" for i in range(n)], labels=labels,
-        parts=_parts(path, columns, n), todo=_TODO,
+        kind="pack", path=path, names=_names(columns, n), labels=labels,
+        parts=parts, todo=_TODO, notes=_notes(columns, parts),
         encoded=[data[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)],
         classes=() if labels is None else _classes(path, columns, labels),
         columns={key: value for key, value in columns.items() if key not in _OWN},
@@ -94,6 +98,8 @@ def write_pack(folder: Path | str, out: Path | str, size: int = 0) -> Path:
         "split": found.parts[order].astype(np.uint8),
         "source_path": np.array(found.names)[order],
     }
+    if notes := found.notes + (found.measured() if size else ()):
+        columns["notes"] = np.array(notes)
     if found.labels is not None:
         columns["labels"] = found.labels[order].astype(np.int64)
         columns["classes"] = np.array(found.classes)
@@ -183,6 +189,21 @@ def _parts(path: Path, columns: dict[str, np.ndarray], n: int) -> np.ndarray:
         raise _damaged(path, "split must be 0, 1 or 2")
     test = split.max(initial=0)
     return np.where(split == 0, 0, np.where(split == test, 1, 2)) if test else hold_out(n)
+
+
+def _names(columns: dict[str, np.ndarray], n: int) -> list[str]:
+    """What the images were called in their folder, where the pack says so."""
+    names = columns.get("source_path", np.empty(0))
+    fine = names.dtype.kind == "U" and names.shape == (n,)
+    return names.tolist() if fine else [f"image {i}" for i in range(n)]
+
+
+def _notes(columns: dict[str, np.ndarray], parts: np.ndarray) -> tuple[str, ...]:
+    """What was said when the pack was written, and how many images are in no split."""
+    written = columns.get("notes", np.array([""]))
+    beside = int((parts == 2).sum())
+    return (*(str(note) for note in written.ravel() if written.dtype.kind == "U" and note),
+            *([f"left out: {beside:,} images to validate on"] if beside else []))
 
 
 def _classes(path: Path, columns: dict[str, np.ndarray], labels: np.ndarray) -> tuple[str, ...]:

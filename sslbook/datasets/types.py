@@ -23,6 +23,7 @@ class _Samples:
     factors: what each sample was drawn from, where that is known, each tensor with N rows.
     ids: what each sample is called: its path in a folder, its line in a file; () without names.
     notes: one line each on what of the reader's data was passed over, changed or guessed.
+    parts: int64 (N,), 0 training, 1 test, 2 neither; None where only whole splits are loaded.
     total: samples of the split before a limit cut it, 0 where that is not known.
     """
 
@@ -36,6 +37,7 @@ class _Samples:
     factors: dict[str, Tensor] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    parts: Tensor | None = None
     total: int = 0
     inputs: ClassVar[str]
 
@@ -64,11 +66,12 @@ class _Samples:
     def take(self, which: int | Tensor) -> Self:
         """The first `which` samples (an int; no copy), or those of an index or boolean tensor."""
         index = slice(0, which) if isinstance(which, int) else which
-        labels = None if self.labels is None else self.labels[index]
+        labels, parts = (None if one is None else one[index] for one in (self.labels, self.parts))
         factors = {key: value[index] for key, value in self.factors.items()}
         inputs = {self.inputs: getattr(self, self.inputs)[index]}
         ids = tuple(np.array(self.ids, dtype=object)[index]) if self.ids else ()
-        return dataclasses.replace(self, labels=labels, factors=factors, ids=ids, **inputs)
+        return dataclasses.replace(self, labels=labels, parts=parts, factors=factors, ids=ids,
+                                   **inputs)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,10 +91,11 @@ class ImageSet(_Samples):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TableSet(_Samples):
-    """Rows of a table, raw: values float32 (N, F), labels int64 (N,).
+    """Rows of a table, raw: values (N, F), float64 of a CSV file, where float32 loses seconds.
 
-    columns: F names. mean, std: float32 (F,) of the training split, whichever split this is; the
-    std of a constant column is 1.
+    labels: int64 (N,) classes, float64 (N,) numbers to predict (`classes` is then empty), or None.
+    columns: F names. mean, std: (F,) of the training split, whichever split this is; the std of a
+    constant column is 1.
     """
 
     inputs: ClassVar[str] = "values"
@@ -103,11 +107,15 @@ class TableSet(_Samples):
     def standardise(self) -> TableSet:
         """The same rows with zero mean and unit std per column, by the training split's statistics.
 
-        Standardising twice changes nothing: the result's statistics are 0 and 1.
+        float32. Standardising twice changes nothing: the result's statistics are 0 and 1.
         """
-        values = (self.values - self.mean) / self.std
-        return dataclasses.replace(self, values=values, mean=torch.zeros_like(self.mean),
-                                   std=torch.ones_like(self.std))
+        values = ((self.values - self.mean) / self.std).float()
+        return dataclasses.replace(self, values=values, mean=values.new_zeros(self.shape),
+                                   std=values.new_ones(self.shape))
+
+    def _arrays(self) -> tuple[Tensor | None, ...]:
+        """In float32, as tables once were: their hashes in the book's records still hold."""
+        return self.values.float(), self.labels
 
 
 AnySet = TypeVar("AnySet", ImageSet, TableSet)

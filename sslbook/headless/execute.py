@@ -66,9 +66,11 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
     found = {"chapter": outcome.folder.parent.name, "id": outcome.folder.name,
              "folder": str(outcome.folder), "code": outcome.code, "message": outcome.message,
              "status": record.get("status", "not begun")}
-    claims = records.verdicts([record]) if record else {}
+    pool = [record] if record else []
+    if found["status"] == "finished":
+        pool = records.pool_of(record, outcome.folder.parents[1])
     return {**found, **{key: record.get(key) for key in ("seconds", "memory_mb", "scores")},
-            "verdicts": {key: str(verdict) for key, verdict in claims.items()}}
+            "verdicts": {key: str(verdict) for key, verdict in records.verdicts(pool).items()}}
 
 
 def _outcome(plan: Plan, worker: Worker, output: Path, minutes: float = 0.0) -> Outcome:

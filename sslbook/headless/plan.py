@@ -17,9 +17,11 @@ from sslbook.core.lock import is_locked
 from sslbook.errors import UsageError, UserError
 from sslbook.headless import torchrun
 from sslbook.records import times
+from sslbook.run import enough
 from sslbook.run.folder import create_folder, find_unfinished, in_use
 from sslbook.run.presets import (
     check_finite,
+    check_kind,
     check_standard,
     choose_preset,
     closest,
@@ -56,14 +58,15 @@ def plan(
     """Check everything that can be checked before a kernel starts.
 
     assignments: "NAME=VALUE" texts. resume: the id of an unfinished run. dry: make no folder and
-    download nothing. nproc: ranks. Raises UsageError (chapter, preset, parameter, type, device),
-    DataError (data set) and UserError (disk); nothing is written before all is well.
+    download nothing. nproc: ranks. Raises UsageError (chapter, preset, parameter, type, kind of
+    data, device), DataError (data set) and UserError (disk); nothing is written before all is well.
     """
     chapter = toc.find(name)
     if preset:
         assignments = [*assignments, f"PRESET={preset}"]
     values = parse(assignments, parameters.accepted(chapter.path))
     check_standard(values)
+    check_kind(name, values.get("DATASET", ""))
     base = paths.runs(values.get("OUT_DIR", "")) / name
     folder = None
     if resume:
@@ -88,9 +91,9 @@ def _check_data(found: Plan, dry: bool) -> None:
     from sslbook import datasets
 
     name = found.values.get("DATASET") or found.settings.get("dataset", "")
-    downloaded = ":" not in name and name and not datasets.present(name)
-    if name and not (dry and downloaded):
-        datasets.load(name, "train", limit=1)
+    by_path = ":" in name and not name.startswith("pyg:")
+    if name and (by_path or not dry or datasets.present(name)):
+        enough.begin(datasets.load(name, "train", limit=2), found.settings.get("batch_size", 0))
 
 
 def _check_disk(base: Path) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from sslbook.core.lazy import lazy
 
 __getattr__, __all__ = lazy(__name__, {
-    "controls": ("chance", "control_scores", "encoder_scores", "random_encoder", "scores",
-                 "supervised_control", "supervised_encoder"),
+    "controls": ("chance", "chance_scores", "control_scores", "encoder_scores", "random_encoder",
+                 "scores", "supervised_control", "supervised_encoder"),
     "diagnostics": ("alignment", "collapse_level", "rankme", "spectrum", "spread", "uniformity"),
     "encoding": ("calibrate_batchnorm", "features"),
     "online": ("OnlineProbe", "embeddings"),
+    "regression": ("regression_scores",),
     "probes": ("LinearProbe", "knn", "knn_table", "linear_probe", "neighbours"),
 })

@@ -7,7 +7,7 @@ anything with `.images` (uint8, or floats when `prepare` is None) and `.labels`;
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
 from sslbook.judging.inputs import labels
 from sslbook.judging.probes import knn_table, linear_probe
+from sslbook.judging.regression import mean_scores, regression_scores
 
 Augment = Callable[[Tensor, torch.Generator], tuple[Tensor, ...]]
 MakeEncoder = Callable[[], nn.Module]
@@ -29,13 +30,15 @@ def scores(
 ) -> dict[str, float]:
     """Accuracies (0..1) of features: {"knn20", "knn200", "linear"}.
 
-    k is 20, or the size of the training set where that is smaller (preset check); "knn200" is left
-    out with fewer than 1,000 training samples. t is .1; the probe chooses its own l2.
+    "knn200" is left out with fewer than 1,000 training samples. t is .1; the probe chooses its own
+    l2. Labels that are floats are numbers to predict: see `regression_scores`, whose measures have
+    other names.
     """
-    first = min(20, len(train_x))
-    ks = (first, 200) if len(train_x) >= KNN200_BANK else (first,)
+    if train_y is not None and train_y.is_floating_point():
+        return regression_scores(train_x, train_y, test_x, test_y)
+    ks = (20, 200) if len(train_x) >= KNN200_BANK else (20,)
     found = knn_table(train_x, train_y, test_x, test_y, ks)
-    named = {"knn20": found[first]} | ({"knn200": found[200]} if 200 in ks else {})
+    named = {f"knn{k}": accuracy for k, accuracy in found.items()}
     return named | {"linear": linear_probe(train_x, train_y, test_x, test_y).accuracy}
 
 
@@ -51,10 +54,25 @@ def encoder_scores(
 
 
 def chance(train_y: Tensor | None, test_y: Tensor | None) -> float:
-    """Accuracy (0..1) of always answering the training set's most frequent class."""
+    """Accuracy (0..1) on the test labels of always answering the most frequent training class.
+
+    Of classes that are equally frequent in training it is the one most frequent in the test set.
+    """
     for y, name in ((train_y, "training set"), (test_y, "test set")):
         labels(y, 0 if y is None else len(y), name)
-    return float((test_y == train_y.mode().values).double().mean())
+    classes, counts = train_y.unique(return_counts=True)
+    tied = classes[counts == counts.max()]
+    return float((test_y == tied[:, None]).double().mean(dim=1).max())
+
+
+def chance_scores(like: Iterable[str], train_y: Tensor, test_y: Tensor) -> dict[str, float]:
+    """What is reached without looking at any feature, for the measures `like` those of `scores`.
+
+    Of classes `chance`; of a number to predict what always answering its mean gives.
+    """
+    if train_y.is_floating_point():
+        return mean_scores(train_y, test_y)
+    return dict.fromkeys(like, chance(train_y, test_y))
 
 
 def random_encoder(

@@ -1,4 +1,4 @@
-"""From an encoder and images to features: eval mode, float32, batch by batch.
+"""From an encoder and data to features: eval mode, float32, batch by batch; a graph as a whole.
 
 `images` are uint8 (N, C, H, W) with a callable `prepare` that turns a batch into the encoder's
 float input, or floats that are ready. A split is anything with `.images` and `.labels`, such as
@@ -33,17 +33,21 @@ def features(
     batch_size: int = 512,
     prepare: Prepare | None = None,
 ) -> Tensor:
-    """Features (N, D), float32 on the CPU, of images x (N, C, H, W) or of a split.
+    """Features (N, D), float32 on the CPU, of images x (N, C, H, W), rows (N, F) or of a split.
 
-    A module, or a bound method of one, runs on the module's device in eval mode, without gradient
-    and autocast; every submodule's mode is put back. `.encode` is used where there is one.
+    Of a graph (a split with `features` and `edges`) they are those of all its nodes. A module, or
+    a bound method of one, runs on the module's device in eval mode, without gradient and autocast;
+    every submodule's mode is put back. `.encode` is used where there is one.
     `prepare` is applied batch by batch, so that a memory-mapped set need not fit into memory.
     Raises UsageError for no images, or for integers without `prepare`.
     """
-    images = x if isinstance(x, Tensor) else x.images
+    edges = getattr(x, "edges", None)
+    images = x if isinstance(x, Tensor) else x.images if edges is None else x.features
     if len(images) < 1 or batch_size < 1:
         raise UsageError(f"features got {len(images)} images and a batch size of {batch_size}.")
     with _judged(encoder):
+        if edges is not None:  # a node's features hang on its neighbours': no batches
+            return _encode(encoder, images, prepare, edges).float().cpu()
         parts = [_encode(encoder, part, prepare).float().cpu() for part in images.split(batch_size)]
     return torch.cat(parts)
 
@@ -86,7 +90,8 @@ def calibrate_batchnorm(
     return encoder
 
 
-def _encode(encoder: Callable[[Tensor], Tensor], images: Tensor, prepare: Prepare | None) -> Tensor:
+def _encode(encoder: Callable[..., Tensor], images: Tensor, prepare: Prepare | None,
+            *more: Tensor) -> Tensor:
     if prepare is None and not images.is_floating_point():
         raise UsageError(
             f"The images are {str(images.dtype).removeprefix('torch.')} and not prepared.",
@@ -95,7 +100,8 @@ def _encode(encoder: Callable[[Tensor], Tensor], images: Tensor, prepare: Prepar
     device = _device_of(encoder)
     images = images if device is None else images.to(device)
     x = images if prepare is None else prepare(images)
-    return getattr(encoder, "encode", encoder)(x).flatten(1)
+    more = tuple(one.to(x.device) for one in more)
+    return getattr(encoder, "encode", encoder)(x, *more).flatten(1)
 
 
 def _module_of(encoder: object) -> nn.Module:

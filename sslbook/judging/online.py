@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from sslbook.core.streams import Streams
 from sslbook.judging.diagnostics import alignment, rankme, uniformity
-from sslbook.judging.encoding import features
+from sslbook.judging.encoding import calibrate_batchnorm, features
 from sslbook.judging.probes import knn
 from sslbook.views import prepare
 
@@ -20,7 +22,8 @@ class OnlineProbe:
     train_set, test_set: ImageSets; the first `bank` and `queries` images of them are used.
     augment: makes the two views whose alignment is measured. Called as `probe(module, step)`;
     returns knn (0-1, left out without labels), rank (RankMe of the embeddings), alignment
-    (mean squared distance of pairs on the sphere) and uniformity.
+    (mean squared distance of pairs on the sphere) and uniformity; at step 0 also the controls on
+    the very same images, knn_pixels and knn_random (the module as it begins, BatchNorm calibrated).
 
     The test images serve to watch, never to choose: nothing is tuned or stopped by them.
     """
@@ -37,16 +40,23 @@ class OnlineProbe:
         )
         chosen = train_set.take(pairs).images
         self.views = augment(chosen, streams.torch("online views"))
-        self.k = min(k, len(self.bank))
+        self.k = k
 
     def __call__(self, module: nn.Module, step: int) -> dict[str, float]:
         found: dict[str, float] = {}
         if self.bank.labels is not None and self.queries.labels is not None:
-            bank, queries = (features(module.encode, x) for x in (self.bank_x, self.query_x))
-            found["knn"] = knn(bank, self.bank.labels, queries, self.queries.labels, k=self.k)
+            found["knn"] = self._knn(module.encode)
+            if step == 0:
+                found["knn_pixels"] = self._knn(lambda x: x)
+                fresh = calibrate_batchnorm(copy.deepcopy(module), self.bank_x)
+                found["knn_random"] = self._knn(fresh.encode)
         z1, z2 = embeddings(module, self.views[0]), embeddings(module, self.views[1])
         return {**found, "rank": rankme(z1), "alignment": alignment(z1, z2),
                 "uniformity": uniformity(z1)}
+
+    def _knn(self, encode: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        bank, queries = (features(encode, x) for x in (self.bank_x, self.query_x))
+        return knn(bank, self.bank.labels, queries, self.queries.labels, k=self.k)
 
 
 def embeddings(module: nn.Module, x: torch.Tensor, batch_size: int = 512) -> torch.Tensor:

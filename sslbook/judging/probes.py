@@ -23,9 +23,10 @@ _TIE = 2.0**-30  # similarities nearer than this, about 1e-9, count as equal
 def neighbours(query: Tensor, bank: Tensor, k: int) -> Tensor:
     """Indices (Q, k) of each query's k most similar rows of the bank by cosine, best first.
 
-    query: (Q, D); bank: (N, D). Equal similarities (to about 1e-9: copies of one image) are
-    ordered by place in the bank, lower index first, so the answer is the same everywhere.
-    A query that lies in the bank finds itself. Raises UsageError when k is larger than the bank.
+    query: (Q, D); bank: (N, D), of which all are given where it has fewer than k rows. Equal
+    similarities (to about 1e-9: copies of one image) are ordered by place in the bank, lower
+    index first, so the answer is the same everywhere. A query that lies in the bank finds
+    itself. Raises UsageError for k below 1.
     """
     query, bank = matrix(query, "queries"), matrix(bank, "bank")
     same_width(bank, query)
@@ -42,10 +43,11 @@ def knn(
 ) -> float:
     """Accuracy (0..1) of weighted nearest neighbours on the test features.
 
-    The k most similar training rows by cosine vote for their class with exp(similarity / t); the
-    larger sum wins, the lower label on a tie. Z. Wu et al., CVPR 2018, arXiv 1805.01978, section
-    3.4 (there t = .07, k = 200). train_x (N, D), train_y (N,), test_x (M, D), test_y (M,).
-    Raises DataError without labels, UsageError when k is larger than the training set.
+    The k most similar training rows by cosine (all, where they are fewer) vote for their class
+    with exp(similarity / t); the larger sum wins, the lower label on a tie. Z. Wu et al., CVPR
+    2018, arXiv 1805.01978, section 3.4 (there t = .07, k = 200). train_x (N, D), train_y (N,),
+    test_x (M, D), test_y (M,).
+    Raises DataError without labels, UsageError for k below 1.
     """
     return knn_table(train_x, train_y, test_x, test_y, (k,), temperature)[k]
 
@@ -78,11 +80,9 @@ def _vote(votes: Tensor, weight: Tensor, classes: Tensor, test_y: Tensor) -> flo
 
 def _nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Similarities and indices (Q, k) of the nearest rows, ties by index, chunked over queries."""
-    if not 1 <= k <= len(bank):
-        raise UsageError(
-            f"k={k} neighbours were asked for, but the bank has {len(bank)} rows.",
-            todo=f"Take k between 1 and {len(bank)}.",
-        )
+    if k < 1:
+        raise UsageError(f"k={k} neighbours were asked for.", todo="Take k from 1 on.")
+    k = min(k, len(bank))
     bank = unit_rows(bank)
     chunk = min(512, 1 + 2**24 // len(bank))  # at most about 130 MB of similarities at a time
     parts = [

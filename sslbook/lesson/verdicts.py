@@ -39,7 +39,8 @@ def show_comparison(
         ours["code"].get("commit", "")]))
     keys = [key for key in yours if key in kept and key != "rank"]
     rows = [(key, f"{100 * yours[key]:.1f}", f"{100 * kept[key]:.1f}") for key in keys]
-    show_table(("measure (%)", "yours", about), rows)
+    if rows:
+        show_table(("measure (%)", "yours", about), rows)
     theirs = [(f"{peer['source']}: {peer['about']}", peer["measure"],
                f"{100 * peer['published']:.1f}", f"{peer['gap']:+.1f}")
               for peer in peers if peer["row"] == row]

@@ -65,6 +65,7 @@ def _slider(name: str, given: tuple | list) -> Any:
     if isinstance(given, list):
         return ipywidgets.Dropdown(options=given, value=given[0], **look)
     low, high, step, value = given
+    high = max(low, high)  # of few samples there may be nothing to choose from
     whole = isinstance(value, int)
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
     return kind(value=value, min=low, max=high, step=step, continuous_update=False,

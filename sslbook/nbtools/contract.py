@@ -76,5 +76,5 @@ def check(path: str | Path, form: str = "") -> list[Problem]:
             "It was not checked.",
             f"List it in notebooks/toc.yml, or name a form: {', '.join(FORMS)}.",
         )
-    chapter = chapter or Chapter(path.stem, path.parent.name, form, twin=(path.stem,))
+    chapter = chapter or Chapter(path.stem, path.parent.name, form, twin=(path.stem,), takes=())
     return problems(read(path, replace(chapter, form=form or chapter.form)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from sslbook import records
 from sslbook.core import files, paths
 from sslbook.errors import UsageError
-from sslbook.records import ledger
+from sslbook.records import ledger, pools
 
 LARGEST = 1_500_000  # bytes of a shipped encoder
 
@@ -29,8 +29,9 @@ def keep(run: Path, data: str = "", encoder: bool = False) -> Iterator[Path]:
     """
     base, run = _records(), run.resolve()
     record = records.read(run / "record.json")
-    if record is None or not ledger.is_countable(record):
-        raise UsageError(f"{run.name}: not a finished run of the notebook's own code.",
+    why = pools.why_not(record) if record else "no record"
+    if record is None or why:
+        raise UsageError(f"{run.name}: not a finished run of the notebook's own code ({why}).",
                          "It is not kept.", "See: sslbook runs")
     weights = run / "encoder.safetensors"
     if encoder and not (weights.is_file() and weights.stat().st_size <= LARGEST):

@@ -9,8 +9,9 @@ from sslbook.core.lazy import lazy
 
 __getattr__, __all__ = lazy(__name__, {
     "schema": ("SCHEMA", "Record"),
-    "store": ("code", "dataset_label", "examine", "iter_runs", "minor", "own", "pool_key",
-              "pooled", "printable", "read", "reference", "run_files", "shipped",
-              "shipped_files", "to_json", "verdicts", "versions", "write"),
+    "store": ("code", "dataset_label", "examine", "iter_runs", "minor", "own", "printable",
+              "read", "reference", "run_files", "shipped", "shipped_files", "to_json", "versions",
+              "write"),
+    "pools": ("pool_key", "pool_of", "pooled", "verdicts"),
     "times": ("alike", "expected_minutes", "latest_record", "run_seconds", "typical_seconds"),
-}, modules=("claims", "ledger", "pairs", "published", "report"))
+}, modules=("claims", "ledger", "pairs", "pools", "published", "report"))

@@ -6,6 +6,8 @@ A verdict is computed from the rule and the measured values; there is no way to 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,6 +87,13 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"undecided ({self.n} of {SEEDS})" if self.word == "undecided" else self.word
+
+
+def tally(verdicts: Iterable[Verdict]) -> str:
+    """How many claims, and which verdicts they have: 3 claims: 2 holds, 1 not run."""
+    words = Counter(map(str, verdicts))
+    counts = ", ".join(f"{count} {word}" for word, count in words.items())
+    return f"{words.total()} claim{'s' * (words.total() != 1)}{': ' * bool(counts)}{counts}"
 
 
 def interval(values: list[float]) -> tuple[float, float]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from sslbook import records
 from sslbook.core import files
-from sslbook.records import controls
+from sslbook.records import controls, pools
 from sslbook.records.schema import Record
 
 NAME = "ledger.jsonl"
@@ -31,30 +30,28 @@ Row = dict[str, Any]
 
 
 def rows(found: Iterable[Record]) -> list[Row]:
-    """One row per claim and pool of finished records that differ in the seed alone.
+    """One row per claim and pool of runs that count (see `records.pools`).
 
     chapter, claim, text, measures, rule, preset, data, device: of the newest record of the pool;
     verdict, n, mean, low, high: of the pool (nan where not measured); tried: configurations;
-    settings: 8 hex digits of all parameters but the seed; version, commit, measured (ISO 8601).
+    settings: 8 hex digits of all parameters but the seed, and of what a reader's own data hold;
+    version, commit, measured (ISO 8601).
     """
-    pools: dict[str, list[Record]] = defaultdict(list)
-    for record in found:
-        if is_countable(record):
-            pools[records.pool_key(record)].append(record)
-    return [row for pool in pools.values() for row in pool_rows(records.pooled(pool[-1], pool))]
+    found = list(found)
+    name = pools.data_names(found)
+    return [row for pool in pools.pools(found) for row in pool_rows(pool, name)]
 
 
-def is_countable(record: Record) -> bool:
-    """True for a finished run that trained with the notebook's own code."""
-    return record["status"] == "finished" and record.get("trained_with") == "notebook"
-
-
-def pool_rows(pool: list[Record]) -> list[Row]:
+def pool_rows(
+    pool: pools.Pool, name: Callable[[Record], str] = pools.data_name
+) -> list[Row]:
     """The rows of one pool, as `records.pooled` returns it; the last record's rules decide."""
     last = pool[-1]
     settings = {k: v for k, v in last["parameters"].items() if k != "seed"}
+    if ":" in settings.get("dataset", ""):  # a name of the reader's own says little
+        settings["content"] = pools.content(last)
     about = {
-        "chapter": last["chapter"], "preset": last["preset"], "data": data_name(last),
+        "chapter": last["chapter"], "preset": last["preset"], "data": name(last),
         "device": last["device"]["kind"], "tried": last["tried"],
         "settings": controls.key_of(settings)[:8],
         "version": last["code"]["version"], "commit": last["code"].get("commit", ""),
@@ -71,12 +68,6 @@ def pool_rows(pool: list[Record]) -> list[Row]:
             "high": verdict.high, **about,
         }))
     return found
-
-
-def data_name(record: Record) -> str:
-    """The training data and how many samples of them, as in shapes/2000."""
-    train = record["data"].get("train", {})
-    return f"{train.get('name', '?')}/{train.get('count', '?')}"
 
 
 def printable_row(row: Row) -> Row:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from sslbook import records
 from sslbook.core import paths
 from sslbook.records import ledger as ledgers
+from sslbook.records import pools
 
 CONTROLS = ("chance", "pixels", "raw features", "raw columns", "random", "supervised")
 ledger = ledgers.rows
-_BUDGET = ("net", "width", "images", "size", "epochs", "batch_size")
 Row = dict[str, Any]
 Values = dict[tuple[str, str], dict[str, list[float]]]
 
@@ -33,41 +35,81 @@ def collect(chapter: str = "") -> tuple[list[records.Record], list[str]]:
     return found, skipped
 
 
-def scoreboard(found: Iterable[dict[str, Any]]) -> list[Row]:
-    """One row per finished run and row of its table; never ranked across data, budgets or presets.
+def scoreboard(found: Iterable[records.Record]) -> list[Row]:
+    """One row per run that counts and row of its table; never ranked across data, budget, preset.
 
     Keys: chapter, preset, data, device, seed, budget (net and length of training), row, and every
-    measure of that row.
+    measure of that row. Where runs of a chapter differ in more than that, `row` says in what.
     """
-    rows = []
-    for record in found:
-        about = {
-            "chapter": record["chapter"], "preset": record["preset"],
-            "data": ledgers.data_name(record), "device": record["device"]["kind"],
-            "seed": record["seed"], "budget": _budget(record["parameters"]),
-        }
-        for row, measures in record["scores"].items() if record["status"] == "finished" else ():
-            measured = {records.printable(k): float(v) for k, v in measures.items()
-                        if v is not None and k not in about}
-            rows.append({**ledgers.printable_row({**about, "row": row}), **measured})
+    found = list(found)
+    name, made, rows = pools.data_names(found), pools.pools(found), []
+    for pool, told in zip(made, _told_apart(made), strict=True):
+        for record in pool:
+            for row in record_rows(record, name(record)):
+                rows.append({**row, "row": row["row"] + ("" if row["row"] in CONTROLS else told)})
     return rows
+
+
+def record_rows(record: records.Record, data: str) -> list[Row]:
+    """The rows of one run, whether it counts or not."""
+    about = {
+        "chapter": record["chapter"], "preset": record["preset"], "data": data,
+        "device": record["device"]["kind"], "seed": record["seed"],
+        "budget": pools.budget(record), "row": "",
+    }
+    return [{**ledgers.printable_row({**about, "row": row}),
+             **{records.printable(k): float(v) for k, v in measures.items()
+                if v is not None and k not in about}}
+            for row, measures in record["scores"].items()]
+
+
+def _told_apart(made: list[pools.Pool]) -> list[str]:
+    """For each pool, in what it differs from others of its chapter and place; "" for most."""
+    together = defaultdict(list)
+    for pool in made:
+        together[pool[-1]["chapter"], pools.place(pool[-1])].append(pools.settings(pool[-1]))
+    return [_differing(pools.settings(pool[-1]),
+                       together[pool[-1]["chapter"], pools.place(pool[-1])]) for pool in made]
+
+
+def _differing(mine: dict[str, Any], all_of_them: list[dict[str, Any]]) -> str:
+    keys = [key for key in mine if any(one.get(key) != mine[key] for one in all_of_them)]
+    return "".join(f", {key} {mine[key]}" for key in keys)
 
 
 def groups(scores: Iterable[Row]) -> dict[tuple[str, str, str], Values]:
     """Rows of the scoreboard that may be compared: (data, preset, budget) -> their values.
 
-    (chapter, row) -> measure -> values, one per run; a control, which belongs to no method, has ""
-    for its chapter.
+    (chapter, row) -> measure -> values, one per seed; a control, which belongs to no method, has ""
+    for its chapter, and is the mean over the chapters that measured it.
     """
-    found: dict[tuple[str, str, str], Values] = {}
+    found: dict[tuple[str, str, str], dict[tuple[str, str], Any]] = {}
     for score in scores:
         group = found.setdefault((score["data"], score["preset"], score["budget"]), {})
         chapter = "" if score["row"] in CONTROLS else score["chapter"]
-        values = group.setdefault((chapter, score["row"]), defaultdict(list))
+        measures = group.setdefault((chapter, score["row"]), defaultdict(dict))
         for measure, value in score.items():
             if isinstance(value, float):
-                values[measure].append(value)
-    return dict(sorted(found.items()))
+                measures[measure].setdefault(score["seed"], []).append(value)
+    return {place: {row: defaultdict(list, {measure: [mean(seeds[seed]) for seed in sorted(seeds)]
+                                            for measure, seeds in measures.items()})
+                    for row, measures in found[place].items()} for place in sorted(found)}
+
+
+def methods_and_controls(
+    rows: Values, measure: str
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """One measure of a group: values of the methods, the best first, and means of the controls.
+
+    A row that several chapters have is named with its chapter.
+    """
+    names = [row for chapter, row in rows if chapter]
+    found = {row if names.count(row) == 1 else f"{row} ({chapter})": values[measure]
+             for (chapter, row), values in rows.items() if chapter and values[measure]}
+    methods = dict(sorted(found.items(), key=lambda pair: -mean(pair[1])))
+    controls = {row: mean(values[measure])
+                for (chapter, row), values in rows.items() if not chapter and values[measure]}
+    return methods, controls
 
 
 def plain(found: list[dict[str, Any]]) -> dict[str, list[Row]]:
@@ -81,14 +123,26 @@ def text(found: list[dict[str, Any]]) -> str:
     """Ledger and scoreboard as plain text."""
     if not found:
         return "No records yet. Make one with: sslbook run barlow_twins"
-    claims, scores = ledger(found), scoreboard(found)
+    out = pools.left_out(found)
+    return _lines(ledger(found), scoreboard(found)) + (f"\n\nRuns left out: {out}" if out else "")
+
+
+def run_text(record: records.Record, runs: Path) -> str:
+    """Verdicts and scores of one run; its verdicts pool the runs under the folder `runs`."""
+    why, name = pools.why_not(record), pools.data_name(record)
+    return _lines(ledgers.pool_rows(records.pool_of(record, runs)), record_rows(record, name)) + (
+        f"\n\nThis run is left out of reports: {why}" if why else "")
+
+
+def _lines(claims: list[Row], scores: list[Row]) -> str:
     lines = ["Claims (a verdict pools runs that differ in the seed alone)", ""] if claims else []
     for row in claims:
         place = f"{row['chapter']} ({row['claim']}), {row['preset']}, {row['data']}"
+        tried = f"; configurations tried: {row['tried']}" if row["tried"] > 1 else ""
         lines.append(f"{place}: {row['verdict']}")
         lines.append(f"    {row['text']}")
         lines.append(f"    {row['measures']}: {value(row)}")
-        lines.append(f"    rule {row['rule']}; n={row['n']}; configurations tried: {row['tried']}")
+        lines.append(f"    rule {row['rule']}; n={row['n']}{tried}")
     lines += ["", "Scores (compare only within one data set and preset)", ""]
     before = ""
     for row in scores:
@@ -105,8 +159,3 @@ def value(row: Row) -> str:
         return "not measured"
     spread = "" if row["low"] != row["low"] else f" [{row['low']:.4g}, {row['high']:.4g}]"
     return f"{row['mean']:.4g}{spread}"
-
-
-def _budget(settings: dict[str, Any]) -> str:
-    """What must be equal, beside data and preset, for two scores to be compared."""
-    return ", ".join(f"{key} {settings[key]}" for key in _BUDGET if settings.get(key))

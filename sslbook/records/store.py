@@ -12,16 +12,15 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from sslbook.core import files, paths
 from sslbook.core.version import __version__
-from sslbook.records.claims import Claim, Verdict, decide
 from sslbook.records.schema import SCHEMA as SCHEMA
-from sslbook.records.schema import Record, StoredClaim, parse
+from sslbook.records.schema import Record, parse
 
 _LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "timm")
 # What decides a result; pictures, the command line and the contract do not.
@@ -149,63 +148,15 @@ def _read_version(path: Path, *_version: int) -> Record | None:
     return read(path)
 
 
-def pool_key(record: Record) -> str:
-    """Records with equal keys differ in the seed alone, so a verdict may pool them.
-
-    Equal code is an equal minor version (0.1 of 0.1.3): a change that moves results raises it. The
-    digest, which any edit anywhere changes, tells single builds apart and decides nothing.
-    """
-    parameters = {k: v for k, v in record["parameters"].items() if k != "seed"}
-    data = {k: v.get("sha256") for k, v in record.get("data", {}).items()}
-    code = [minor(record["code"].get("version", "")), record.get("trained_with")]
-    parts = [record["chapter"], record["preset"], parameters, data, code]
-    return json.dumps(parts, sort_keys=True)
-
-
 def minor(version: str) -> str:
     """0.1 of 0.1.3."""
     return ".".join(version.split(".")[:2])
 
 
-def pooled(record: Record, others: Iterable[Record]) -> list[Record]:
-    """Those of `others` that may be pooled with `record`, one per seed, newest wins; it is last."""
-    key, by_seed = pool_key(record), {}
-    for other in others:
-        if other["status"] == "finished" and pool_key(other) == key:
-            by_seed[other["seed"]] = other
-    by_seed.pop(record["seed"], None)
-    return [*(by_seed[seed] for seed in sorted(by_seed)), record]
-
-
-def verdicts(pool: list[Record]) -> dict[str, Verdict]:
-    """The verdict on each claim of the last record of a pool (they differ in the seed alone).
-
-    A value counts only where it was measured under the very same rule.
-    """
-    found = {}
-    newest = pool[-1]["claims"] if pool else {}
-    for key, stored in newest.items():
-        claim = Claim.from_dict(stored["claim"])
-        rows = [row for r in pool if (row := r["claims"].get(key, {})).get("value") is not None
-                and _decides(row["claim"]) == _decides(stored["claim"])]
-        rows = rows if pool[-1]["preset"] in claim.presets else []
-        found[key] = decide(claim, [r["value"] for r in rows],
-                            [_number(r.get("precondition")) for r in rows])
-    return found
-
-
-def _decides(claim: StoredClaim) -> tuple[Any, ...]:
-    """What must not change between the runs that a verdict pools; wording and presets may."""
-    return claim["measures"], claim["rule"], claim.get("precondition")
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def reference(chapter: str) -> Record | None:
-    """The shipped record that a learner's run is compared with: the longest training, newest."""
+def reference(chapter: str, dataset: str) -> Record | None:
+    """The shipped record that a run on a data set is held beside: the longest training, newest."""
     order = {"full": 2, "lesson": 1}
-    found = [r for r in shipped(chapter) if r["preset"] in order]
+    found = [r for r in shipped(chapter) if r["preset"] in order
+             and r["parameters"].get("dataset", "") == dataset_label(dataset)]
     return max(found, default=None, key=lambda r: (
         order[r["preset"]], r["parameters"].get("epochs", 0), r["started"]))

@@ -54,7 +54,7 @@ def planned_steps(settings: Mapping[str, Any], count: int) -> int | None:
         return settings.get("max_steps")
     batch = settings.get("batch_size") or count
     count = min(count, settings.get("labelled") or count)
-    steps = max(1, round(settings["epochs"] * max(1, count // max(1, batch))))
+    steps = max(2, round(settings["epochs"] * max(1, count // max(1, batch))))
     return min(steps, settings["max_steps"]) if settings.get("max_steps") else steps
 
 

@@ -1,30 +1,32 @@
-"""Pretrained encoders: write one, load one again, embed images with it."""
+"""Pretrained encoders: write one, load one again, embed data with it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from sslbook import datasets, nets, records
 from sslbook.core import files, paths
+from sslbook.datasets.known import KNOWN
 from sslbook.errors import UsageError, UserError
 from sslbook.judging import features
+from sslbook.run import intake
+from sslbook.run.intake import Prepare
 from sslbook.training.checkpoints import load_weights, save_weights
-from sslbook.views import prepare
 
-Prepare = Callable[[Tensor], Tensor]
-_LARGEST = 4096  # pixels, or columns of a table
+WHOLE_SPLITS = ("shapes", *KNOWN)  # sets that are not cut here, and cannot be loaded as one
+_PARTS = np.array(["train", "test", "neither"])
 
 
 def save_encoder(folder: Path, encoder: nn.Module, trained_on: Any, chapter: str) -> None:
     """Write encoder.safetensors and, last, encoder.json into `folder`.
 
-    encoder: built by `nets.build`. trained_on: the ImageSet it saw, for size and normalisation.
+    encoder: built by `nets.build`. trained_on: the data set it saw, not yet scaled where it is a
+    table: its size, columns and statistics are kept.
     """
     spec = getattr(encoder, "spec", None)
     if spec is None:
@@ -32,8 +34,7 @@ def save_encoder(folder: Path, encoder: nn.Module, trained_on: Any, chapter: str
                          "Make it with nets.build(...).")
     save_weights(folder / "encoder.safetensors", encoder)
     files.write_json(folder / "encoder.json", {
-        "chapter": chapter, "net": spec, "size": int(trained_on.shape[-1]),
-        "mean": list(trained_on.mean), "std": list(trained_on.std), "width": encoder.out_dim,
+        "chapter": chapter, "net": spec, "width": encoder.out_dim, **intake.describe(trained_on),
         "data": trained_on.name, "licence": trained_on.licence,
         "sha256": files.sha256(folder / "encoder.safetensors"),
     })
@@ -68,18 +69,22 @@ def find(run: str | Path) -> Path:
 def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
     """(encoder, prepare) of a run folder, a run's id or a chapter.
 
-    encoder: in eval mode, (B, 3, S, S) normalised float -> (B, D). prepare: uint8 images
-    (B, 3, H, W) of any size -> what the encoder takes. Raises UsageError where there is none and
-    UserError when the files are damaged.
+    encoder: in eval mode; from images (B, 3, S, S), rows (B, F), or features (N, F) and edges
+    (2, E) to (B, D). prepare: from uint8 images (B, 3, H, W) of any size, raw rows in the order of
+    the training table's columns, or a graph's features to what the encoder takes.
+    Raises UsageError where there is none and UserError when the files are damaged.
     """
-    folder = find(run)
+    about, encoder = _open(find(run))
+    return encoder, intake.reader(about)
+
+
+def _open(folder: Path) -> tuple[dict[str, Any], nn.Module]:
+    """The description of an encoder, which was tried, and the encoder in eval mode."""
     try:
         about = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         encoder = nets.build(**about["net"])
-        size, expected = int(about["size"]), about["sha256"]
-        mean, std = (tuple(map(float, about[key])) for key in ("mean", "std"))
-        if not (0 < size <= _LARGEST and len(mean) == len(std) and all(s > 0 for s in std)):
-            raise ValueError("size, mean or std are none")
+        expected = about["sha256"]
+        intake.reader(about)
     except Exception as error:  # what is no description can make json and torch raise anything
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"encoder.json of {folder.name} is damaged ({type(error).__name__}: "
@@ -89,30 +94,45 @@ def load_encoder(run: str | Path) -> tuple[nn.Module, Prepare]:
         raise UserError(f"encoder.safetensors of {folder.name} is missing, or not the file that "
                         "encoder.json describes.", "Nothing was loaded.", "Run the chapter again.")
     load_weights(weights, encoder)
-
-    def ready(images: Tensor) -> Tensor:
-        return prepare(images, size, mean, std)
-
-    return encoder.eval(), ready
+    return about, encoder.eval()
 
 
-def embed(run: str | Path, images: str | Any, split: str = "") -> dict[str, np.ndarray]:
-    """Features of images under a run's encoder.
+def embed(run: str | Path, data: str | Any, split: str = "") -> dict[str, np.ndarray]:
+    """Features of images, of a table's rows or of a graph's nodes under a run's encoder.
 
-    images: an ImageSet, or a data set's name such as "folder:photos" or "cifar10".
-    split: of a named set; "" means all images of a folder or a pack, else the training split.
-    Returns {"features": (N, D) float32, "labels": (N,) int64 where there are labels,
-    "classes": (K,) names}. Raises DataError for data that cannot be had.
+    data: a loaded set, or a set's name such as "folder:photos", "csv:rows.csv" or "cifar10".
+    split: "train" or "test" of a named set; "" means all of it. Images come at the encoder's size
+    as they did in its chapter, a table's columns in any order; a graph is always whole.
+    Returns {"features": (N, D) float32, "ids": (N,) what each row is called: a path, the number of
+    a row or node, "split": (N,) "train", "test" or "neither", "classes": (K,) names, "labels":
+    (N,) where there are labels}. Raises UsageError for data of another kind than the encoder's,
+    DataError for data that cannot be had or do not fit.
     """
-    encoder, ready = load_encoder(run)
-    if isinstance(images, str):
-        default = "all" if images.startswith(("folder:", "pack:")) else "train"
-        images = datasets.load(images, split or default)
-    values = features(encoder, images.images, prepare=ready)
-    found = {"features": values.numpy(), "classes": np.array(images.classes, dtype=np.str_)}
-    if images.labels is not None:
-        found["labels"] = images.labels.numpy()
-    return found
+    about, encoder = _open(find(run))
+    sets = _load(data, split, about) if isinstance(data, str) else [data]
+    found = [_embed_one(about, encoder, one) for one in sets]
+    rows = {key: np.concatenate([part[key] for part in found]) for key in found[0]}
+    return {**rows, "classes": np.array(sets[0].classes, dtype=np.str_)}
+
+
+def _load(name: str, split: str, about: dict[str, Any]) -> list[Any]:
+    """The sets that a name and a split mean, at the encoder's size."""
+    splits = [split or "all"]
+    if splits == ["all"] and name in WHOLE_SPLITS:
+        splits = ["train", "test"]
+    size = int(about["size"]) if intake.said_kind(about) == "images" else 0
+    sets = [datasets.load(name, one, size=size) for one in splits]
+    print("".join(f"{sets[0].name}: {note}\n" for note in sets[0].notes), end="")
+    return sets
+
+
+def _embed_one(about: dict[str, Any], encoder: nn.Module, data: Any) -> dict[str, np.ndarray]:
+    values = features(encoder, intake.raw(about, data), prepare=intake.reader(about))
+    parts = data.parts if data.split == "all" or intake.kind_of(data) == "graph" else None
+    found = {"features": values.numpy(),
+             "ids": np.array(data.ids or range(len(data)), dtype=np.str_),
+             "split": np.full(len(data), data.split) if parts is None else _PARTS[parts.numpy()]}
+    return found if data.labels is None else {**found, "labels": data.labels.numpy()}
 
 
 def write_embedding(path: Path, values: dict[str, np.ndarray]) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from sslbook import datasets
+from sslbook.book import toc
 from sslbook.errors import UsageError
 
 _LESSON_GB = 8
 PRESETS = ("check", "smoke", "lesson", "full")
+_HOLDS = {"image": "images", "table": "a table", "graph": "a graph"}
 # The parameters of every chapter; "" and 0 mean "from the preset" (SEED 0 is a seed).
 STANDARD: dict[str, Any] = {
     "PRESET": "auto", "DATASET": "", "EPOCHS": 0, "BATCH_SIZE": 0, "MINUTES": 0.0, "SEED": 0,
@@ -107,6 +109,23 @@ def check_finite(name: str, value: Any) -> None:
                          f"Example: {name}=1.0")
 
 
+def check_kind(chapter: str, dataset: str) -> None:
+    """Raise UsageError where the chapter takes data of another kind; dataset "" is the preset's.
+
+    A notebook that is no chapter of the book may take any, as may one whose file does not say.
+    """
+    takes = next((one.takes for one in toc.chapters() if one.name == chapter), None)
+    if not dataset or takes is None or (kind := datasets.kind(dataset)) in takes:
+        return
+    if not takes:
+        raise UsageError(f"{chapter} takes no data set, so not {dataset} either.",
+                         "Nothing was started.", "Leave DATASET out.")
+    known = [name for name in datasets.names() if datasets.kind(name) in takes]
+    wanted = " or ".join(_HOLDS[one] for one in takes)
+    raise UsageError(f"{chapter} takes {wanted}, and {dataset} holds {_HOLDS[kind]}.",
+                     "Nothing was started.", f"It takes: {', '.join(known)}")
+
+
 def _check_knob(name: str, value: Any, default: Any) -> None:
     """A number stays a number and text stays text; what else fits, the method itself knows."""
     check_finite(name, value)
@@ -142,6 +161,8 @@ def resolve(
         if key not in values or not unset:
             _check_knob(name, value, values.get(key))
             values[key] = value
+    if "tried" in values and values.get("dataset") != presets[preset].get("dataset"):
+        values["tried"] = 1  # what was tuned was tuned on the preset's data
     values["preset"], values["seed"] = preset, int(parameters.get("SEED", 0))
     values.pop("out_dir", None)
     return SimpleNamespace(**values)

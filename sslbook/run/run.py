@@ -22,10 +22,10 @@ from sslbook.core.streams import Streams
 from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises, live
 from sslbook.lesson.verdicts import show_verdicts
-from sslbook.records import claims, ledger
-from sslbook.run import encoders
+from sslbook.records import claims, ledger, pools
+from sslbook.run import encoders, enough
 from sslbook.run.folder import choose_folder, in_use
-from sslbook.run.presets import chapter_parameters, choose_preset, resolve
+from sslbook.run.presets import chapter_parameters, check_kind, choose_preset, resolve
 from sslbook.run.scores import Scores
 from sslbook.training import Batches, History, precision
 
@@ -40,12 +40,14 @@ def start(
     names: the notebook's `globals()`, of which the parameters are taken. resume: "" for a new run,
     "auto" for the newest unfinished run of the same settings (a new one where there is none), or
     a run's id. parameters: values of the parameters cell, given by name.
-    Raises UsageError for an unknown preset or a wrong parameter, DataError for missing data.
+    Raises UsageError for an unknown preset, a wrong parameter or another kind of data than the
+    chapter's, DataError for missing data.
     """
     parameters = {**chapter_parameters(presets, names), **parameters}
     where = device.choose()
     preset, why = choose_preset(presets, parameters, where)
     resolved = resolve(presets, preset, parameters)
+    check_kind(chapter, parameters.get("DATASET", ""))
     run = Run(chapter, resolved, where, choose_folder(chapter, resolved, parameters, resume))
     run.announce(why)
     return run
@@ -96,7 +98,8 @@ class Run:
         """The split of the settings' data set, cut to `images` or `test_images` samples.
 
         The first time, prints what of the reader's own data was passed over or guessed; what a
-        limit left out, and how long such a number of samples takes.
+        limit left out, and how long such a number of samples takes. Raises DataError and UsageError
+        for a training split that cannot be trained on (`enough`).
         """
         found = load_split(self.settings, split)
         told = found.notes if not self.data else ()
@@ -109,6 +112,11 @@ class Run:
         print("".join(f"{found.name}: {note}\n" for note in told), end="")
         self.data[split] = {"name": found.name, "count": len(found), "sha256": found.sha256,
                             "licence": found.licence}
+        self.scores.classes = len(found.classes)
+        if split == "train":
+            enough.check(found, self.settings)
+        else:
+            enough.say_coarse(found)
         return found
 
     def batches(self, data: Any, transform: Any = None, batch_size: int = 0) -> Batches:
@@ -159,9 +167,7 @@ class Run:
         return records.verdicts(self._pool())
 
     def _pool(self) -> list[records.Record]:
-        runs = records.iter_runs(self.folder.parents[1], self.chapter)
-        others = [*records.shipped(self.chapter), *(r for _, r in runs if r)]
-        return records.pooled(self.record("finished"), others)
+        return records.pool_of(self.record("finished"), self.folder.parents[1])
 
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""
@@ -205,10 +211,10 @@ class Run:
     def finish(self) -> None:
         """Write the record and the ledger's lines of a finished run, and free its folder."""
         self._write("finished")
-        if self.measured and not exercises.fallbacks():
+        pool = self._pool()
+        if self.measured and not pools.why_not(pool[-1]):
             with contextlib.suppress(UserError):  # a full disk does not undo what is finished
-                ledger.append(self.folder.parents[1] / ledger.NAME, ledger.pool_rows(self._pool()))
+                ledger.append(self.folder.parents[1] / ledger.NAME, ledger.pool_rows(pool))
         self._lock.release()
-        undecided = [k for k in self.claims if k not in self.measured]
         print(f"{self.chapter}: finished; the record holds {len(self.scores.rows)} rows of scores, "
-              f"{len(self.measured)} measured claims and {len(undecided)} not measured here")
+              f"{claims.tally(records.verdicts(pool).values())}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslbook import judging, records
 from sslbook.core.streams import Streams
@@ -28,6 +28,7 @@ class Scores:
         self.chapter, self.settings, self.device = chapter, settings, device
         self.streams = Streams(settings.seed, "controls")
         self.rows: dict[str, dict[str, float]] = {}
+        self.classes = 0  # of the data (set by `Run.load`)
 
     def add(self, row: str, measures: Mapping[str, float]) -> dict[str, float]:
         """Add a row by hand: measure -> value."""
@@ -56,6 +57,8 @@ class Scores:
             make_encoder, self.streams, train, test, prepare=preparer(train), augment=augment,
             device=self.device, **budget,
         ))
+        most = judging.chance(train.labels, test.labels)  # needs no record; older ones differ
+        found["chance"] = dict.fromkeys(found["pixels"], most)
         for row, measures in found.items():
             self.add(row, measures)
 
@@ -70,10 +73,16 @@ class Scores:
         measures = {"rank": judging.rankme(bank)}
         if _labelled(train, test):
             queries = judging.features(encoder, test, prepare=preparer(train))
-            measures |= judging.scores(bank, train.labels, queries, test.labels)
+            measures |= self.measures(bank, train, queries, test)
         else:
             print(f"{row}: no labels in {train.name}, so kNN and linear probe are left out")
         return self.add(row, measures)
+
+    def measures(self, bank: Tensor, train: Any, queries: Tensor, test: Any) -> dict[str, float]:
+        """`judging.scores` of the features of both splits; {} without labels."""
+        if not _labelled(train, test):
+            return {}
+        return judging.scores(bank, train.labels, queries, test.labels)
 
     def knn(self, encoder: nn.Module, train: Any, test: Any) -> float:
         """kNN accuracy (k=20) of an encoder, between 0 and 1; nan without labels."""
@@ -81,7 +90,7 @@ class Scores:
             return math.nan
         bank, queries = (judging.features(encoder, part, prepare=preparer(train))
                          for part in (train, test))
-        return judging.knn(bank, train.labels, queries, test.labels, k=min(20, len(train)))
+        return judging.knn(bank, train.labels, queries, test.labels)
 
     def lines(self, measure: str = "knn20") -> dict[str, float]:
         """Row -> value of one measure, for the control lines of a figure."""
@@ -91,9 +100,19 @@ class Scores:
         """Show the table with `row` set apart, then the reference record and published figures."""
         viz.scores_table([{"name": name, "ours": name == row, **measures}
                           for name, measures in self.rows.items()])
-        ours = records.reference(self.chapter)
+        print(self._chance_note(), end="")
+        ours = records.reference(self.chapter, getattr(self.settings, "dataset", ""))
         peers = published.matching_figures(ours) if ours else ()
         show_comparison(self.rows.get(row, {}), ours, row, peers)
+
+    def _chance_note(self) -> str:
+        """What chance is, where it is not one in K."""
+        share = next(iter(self.rows.get("chance", {}).values()), math.nan)
+        if not self.classes or not abs(share - 1 / self.classes) >= 5e-4:
+            return ""
+        return ("chance always answers the class most frequent in training (of equals, the one "
+                "most frequent in the test split);\n"
+                f"one of {self.classes} classes at random: {100 / self.classes:.1f} %\n")
 
 
 def _labelled(train: Any, test: Any) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sslbook.core.streams import Streams
-from sslbook.errors import DataError
+from sslbook.errors import DataError, UsageError
 from sslbook.training import prefetch
 
 _AHEAD = 16  # steps whose random numbers are drawn, and brought to a GPU, in one go
@@ -29,7 +29,8 @@ class Batches:
     memory that is free.
 
     `len(batches)` is the number of steps of an epoch and `batches(step)` the batch of a step, so
-    any step can be had without the ones before it. Raises DataError for an empty data set.
+    any step can be had without the ones before it. Raises DataError for an empty data set, and
+    UsageError for several views (`views.Augment`) of one sample at a time.
 
     A transform with two halves, as `views.Augment` has them, is used through these: `draws(shape,
     generators)` gives the random numbers of several steps as one tensor (steps, ...), and
@@ -55,6 +56,10 @@ class Batches:
             raise DataError("The tensors of a batch differ in length.", "Nothing was trained.")
         self.device = torch.device(device)
         self.batch_size = max(1, min(int(batch_size), self.count))
+        if self.batch_size < 2 <= len(getattr(transform, "recipes", ())):
+            raise UsageError(f"Batches of {batch_size} from {self.count} samples: views are "
+                             "compared with those of other samples of a batch.",
+                             "Nothing was trained.", "Take batches of 2 or more.")
         self._rows = prefetch.reader(tensors, self.device, budget)
         self._single = not isinstance(data, tuple)
         self._streams, self._transform = streams, transform

@@ -73,9 +73,12 @@ class OptimizerConfig:
 
 
 def planned_steps(settings: Any, per_epoch: int, seconds_per_step: Callable[[], float]) -> int:
-    """Steps from a run's settings: epochs, or what fits into `minutes`; at most `max_steps`."""
-    steps = max(1, round(getattr(settings, "epochs", 1) * per_epoch))
+    """Steps from a run's settings: epochs, or what fits into `minutes`; at most `max_steps`.
+
+    Two at least: figures show the beginning, the middle and the end of a training.
+    """
+    steps = max(2, round(getattr(settings, "epochs", 1) * per_epoch))
     if minutes := getattr(settings, "minutes", 0.0):
-        steps = max(1, int(minutes * 60 / seconds_per_step()))
+        steps = max(2, int(minutes * 60 / seconds_per_step()))
     limit = getattr(settings, "max_steps", 0)
     return min(steps, limit) if limit else steps

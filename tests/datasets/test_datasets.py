@@ -13,18 +13,17 @@ import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from samples import encoded
+from samples import encoded, idx_files, photos, picture
 
 from sslbook import datasets, judging
 from sslbook.core import files, paths
 from sslbook.datasets import images, packs, pixels, shapes, types
-from sslbook.datasets.known import IDX, KNOWN
+from sslbook.datasets.known import KNOWN
 from sslbook.errors import DataError, UsageError, UserError
 
 REAL = os.environ.get("SSLBOOK_DATA", "")
@@ -43,21 +42,6 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("SSLBOOK_DATA", str(folder))
     return folder
-
-
-def picture(seed: int, size: tuple[int, int] = (40, 40)) -> Image.Image:
-    """A smooth picture: eight by eight random colours, enlarged; size is (width, height)."""
-    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
-
-
-def photos(root: Path, classes: tuple[str, ...] = ("cat", "dog"), each: int = 10) -> Path:
-    """A folder of pictures, one sub-folder per class ("": directly in it)."""
-    for c, name in enumerate(classes):
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for i in range(each):
-            picture(100 * c + i).save(root / name / f"{i}.png")
-    return root
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
@@ -242,22 +226,10 @@ def test_shapes_statistics():
 # -- published sets ----------------------------------------------------------------------------
 
 
-def idx(array: np.ndarray) -> bytes:
-    sizes = np.array(array.shape, dtype=">u4").tobytes()
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
-
-
 @pytest.fixture
 def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """MNIST's four files with a few images, and their checksums in place of the real ones."""
-    rng = np.random.default_rng(0)
-    arrays = (
-        rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
-        np.arange(20, dtype=np.uint8) % 10,
-        rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
-        np.arange(10, dtype=np.uint8),
-    )
-    content = {name: idx(array) for name, array in zip(IDX, arrays, strict=True)}
+    content = idx_files()
     sums = tuple(hashlib.sha256(raw).hexdigest() for raw in content.values())
     monkeypatch.setitem(KNOWN, "mnist", dataclasses.replace(KNOWN["mnist"], sha256=sums))
     return content
@@ -414,57 +386,6 @@ def test_a_tampered_pickle_is_never_read(tiny_cifar, tmp_path):
         datasets.load("cifar10", "test")
 
 
-def test_get_downloads_into_data_at_home(tiny_mnist, monkeypatch):
-    from torchvision.datasets import MNIST
-
-    calls = []
-
-    def download(self) -> None:
-        calls.append(self.root)
-        folder = Path(self.raw_folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, raw in tiny_mnist.items():
-            (folder / name).write_bytes(raw)
-            (folder / f"{name}.gz").write_bytes(gzip.compress(raw))
-
-    monkeypatch.setattr(MNIST, "download", download)
-    with pytest.raises(DataError, match="download is off"):
-        datasets.get("mnist")
-    monkeypatch.setenv("SSLBOOK_OFFLINE", "")
-    assert datasets.get("mnist") == paths.data() / "mnist"
-    assert len(datasets.load("mnist", "test")) == 10
-    assert datasets.get("mnist") == paths.data() / "mnist"
-    assert len(calls) == 1
-    # A damaged download is fetched anew.
-    (paths.data() / "mnist/MNIST/raw/t10k-images-idx3-ubyte").write_bytes(b"broken off")
-    with pytest.raises(DataError, match="t10k-images-idx3-ubyte"):
-        datasets.load("mnist", "test")
-    monkeypatch.setenv("SSLBOOK_OFFLINE", "1")
-    with pytest.raises(DataError, match="t10k-images-idx3-ubyte"):
-        datasets.get("mnist")
-    monkeypatch.setenv("SSLBOOK_OFFLINE", "")
-    datasets.get("mnist")
-    assert len(calls) == 2
-    assert len(datasets.load("mnist", "test")) == 10
-    assert datasets.get("shapes") == paths.data()
-
-
-def test_a_failed_download_is_explained(monkeypatch):
-    from torchvision.datasets import CIFAR100
-
-    monkeypatch.setenv("SSLBOOK_OFFLINE", "0")
-    for failure in (URLError("no route"), RuntimeError("File not found or corrupted.")):
-
-        def download(self, failure=failure) -> None:
-            raise failure
-
-        monkeypatch.setattr(CIFAR100, "download", download)
-        with pytest.raises(DataError, match="cifar100 could not be downloaded") as error:
-            datasets.load("cifar100")
-        assert "sslbook data get cifar100" in str(error.value)
-        assert str(paths.data()) in str(error.value)
-
-
 # -- folders -----------------------------------------------------------------------------------
 
 
@@ -498,7 +419,7 @@ def test_split_folders_and_unlabelled_folders(tmp_path):
     test = datasets.load(f"folder:{root}", "test")  # test/ wins over val/
     assert len(test) == 2
     assert test.classes == ("cat", "dog")
-    assert "6 images left out, first more/cat/0.png, more/dog/0.png, val/" in test.description
+    assert test.notes == ("splits: train, test; left out: 6 images (more, val) beside them",)
     flat = photos(tmp_path / "flat", classes=("",))
     data = datasets.load(f"folder:{flat}")
     assert data.labels is None
@@ -603,7 +524,8 @@ def test_a_broken_image_is_named_and_skipped_only_on_request(tmp_path, ending):
         data = datasets.load(f"folder:{root}?skip_broken=1", "all", size=size)
         assert len(data) == 20
         assert data.labels.tolist() == [0] * 10 + [1] * 10
-        assert f"2 images left out, first dog/empty.png, dog/torn.{ending}" in data.description
+        named = f"left out: 2 unreadable images (dog/empty.png, dog/torn.{ending})"
+        assert data.notes[0] == named
     with pytest.raises(DataError, match="cannot be decoded"):
         packs.write_pack(root, tmp_path / "out.npz")
     for path in root.rglob("*.*"):
@@ -912,11 +834,11 @@ def test_csv_reads_numbers_categories_and_header(tmp_path, text, encoding):
         (COMMAS.splitlines()[1:], "", ("c0", "c1", "c2=blue", "c2=red"), ("no", "yes")),
         (["L,1,2", *(f"{'TI'[i % 2]},{i},{i}" for i in range(10))], "?header=1&label=L",
          ("1", "2"), ("I", "T")),
-        (["x,x,y", *(f"{i},{'ab'[i % 2]},{10 - i % 2}" for i in range(10))], "",
-         ("x", "x=a", "x=b"), ("9", "10")),
+        (["x,z,y", *(f"{i},{'ab'[i % 2]},{10 - i % 2}" for i in range(10))], "",
+         ("x", "z=a", "z=b"), ("9", "10")),
         (['a;"b;c";y', *(f'{i};"{i % 2};";{i % 2}' for i in range(9)), '9;"1";1'], "",
          ("a", "b;c=0;", "b;c=1", "b;c=1;"), ("0", "1")),
-        (["x,y", *(f'"{i % 2},5",{i % 2}' for i in range(9))], "", ("x=0,5", "x=1,5"), ("0", "1")),
+        (["x,y", *(f'"{i % 2},5",{i % 2}' for i in range(9))], "", ("x",), ("0", "1")),
         (["x;y", *(f"{i};{i % 2},5" for i in range(9))], "", ("x",), ("0,5", "1,5")),
         (["x,y", *(f"{['inf', '1e39', '1'][i % 3]},{i % 2}" for i in range(9))], "",
          ("x=1", "x=1e39", "x=inf"), ("0", "1")),

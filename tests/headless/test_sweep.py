@@ -36,6 +36,7 @@ from sslbook.errors import DataError, UsageError
 from sslbook.headless.plan import plan
 from sslbook.headless.sweep import cluster, comparison, engine, grid, past, work
 from sslbook.headless.sweep.results import BEFORE, DONE, FAILED, Result
+from sslbook.records import report
 
 KNOWN = {
     name: Parameter(name, kind, default, "what it means")
@@ -188,7 +189,7 @@ def test_a_finished_run_is_found_by_its_record(tiny):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "interrupted"}, {"preset": "check"},
+    [{"status": "interrupted"}, {"preset": "check"}, {"trained_with": "reference"},
      {"code": {"version": "0.0.9", "digest": ""}}, {"schema": 99}],
 )
 def test_a_run_that_is_not_the_same_does_not_count(tiny, changes):
@@ -522,6 +523,23 @@ def test_differences_are_paired_and_as_scipy_has_them(compared):
             np.subtract(names[one], names[other]).mean(), abs=1e-12)
     assert "chance knn20" in set(rows["measure"])
     assert comparison.differences(rows, "chance knn20") == {}
+
+
+@pytest.mark.parametrize(("trained_with", "seeds"), [
+    (("notebook", "reference"), [0]), (("reference", "reference"), [0, 1])])
+def test_a_references_runs_are_not_mixed_with_the_notebooks(book, trained_with, seeds):
+    wanted = grid.parse("tiny", [], "0,1", "smoke")
+    results = [Result(point, DONE, 0, leave(wanted, point, trained_with=code).name)
+               for point, code in zip(wanted.points(), trained_with, strict=True)]
+    (values,) = comparison.by_setting(comparison.table(wanted, results), "tiny knn20").values()
+    assert list(values.index) == seeds
+
+
+@pytest.mark.parametrize("row", report.CONTROLS)
+def test_no_control_is_compared(compared, row):
+    rows = comparison.table(*compared[:2]).replace({"measure": {"tiny knn20": f"{row} knn20"}})
+    assert comparison.differences(rows, f"{row} knn20") == {}
+    assert comparison.main_measure([f"{row} knn20", "A rank"]) == "A rank"
 
 
 def test_settings_on_different_data_are_not_paired(book):

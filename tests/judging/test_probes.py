@@ -118,6 +118,14 @@ def test_knn_table_is_knn_for_each_k(digits) -> None:
     assert table[20] > 0.95
 
 
+def test_a_small_bank_is_asked_as_a_whole() -> None:
+    x, y, test_x, test_y = blobs(0, 12, 3, 5)
+    assert judging.knn(x, y, test_x, test_y) == judging.knn(x, y, test_x, test_y, k=len(x))
+    everyone = judging.neighbours(test_x, x, 100)
+    assert torch.equal(everyone, judging.neighbours(test_x, x, len(x)))
+    assert everyone.shape == (len(test_x), len(x))
+
+
 def test_zero_features_do_not_break_knn() -> None:
     x, y = torch.zeros(5, 3), torch.tensor([2, 1, 1, 1, 0])
     assert judging.knn(x, y, x, y, k=1) == 0.2  # all tie: the first row's label
@@ -262,9 +270,7 @@ def test_bad_input_is_named(judge, arguments, kind, message) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda *data: judging.knn(*data), "k=20 neighbours were asked for, but the bank has 12"),
         (lambda x, y, *test: judging.neighbours(test[0], x, 0), "k=0"),
-        (lambda x, y, *test: judging.neighbours(test[0], x, 13), "k=13"),
         (lambda x, y, *test: judging.neighbours(test[0], x[:, :4], 3), "4 and 5 columns"),
         (lambda *data: judging.knn(*data, k=1, temperature=0), "temperature=0"),
         (lambda x, y, *test: judging.linear_probe(x, y * 0, *test), "two classes"),
@@ -396,6 +402,16 @@ def test_supervised_control_learns_and_repeats() -> None:
         judging.supervised_encoder(Net, Streams(0, "s"), train, augment=augment, epochs=0)
 
 
+@pytest.mark.parametrize(("train", "test", "right"), [
+    ([0, 1, 1, 2], [1, 0, 0, 0], 1 / 4),  # 1 is the most frequent, whatever the test split has
+    ([0, 0, 1, 1, 2], [2, 2, 1, 1, 0], 2 / 5),  # a tie of 0 and 1: 1, never 2
+    ([0, 1, 2, 3], [0] + [1] * 8 + [2] * 8 + [3] * 9, 9 / 26),  # the lowest label would be 3.8 %
+    ([3, 3], [0, 1], 0.0),
+])
+def test_chance_answers_the_most_frequent_training_class(train, test, right) -> None:
+    assert judging.chance(torch.tensor(train), torch.tensor(test)) == pytest.approx(right)
+
+
 def test_control_table_and_its_scores() -> None:
     train, test = tinted(6, 64), tinted(7, 40)
     table = judging.control_scores(
@@ -407,8 +423,7 @@ def test_control_table_and_its_scores() -> None:
     assert all(0 <= value <= 1 for row in table.values() for value in row.values())
     flat = [prepare(split.images).flatten(1) for split in (train, test)]
     assert table["pixels"]["knn20"] == judging.knn(flat[0], train.labels, flat[1], test.labels)
-    common = train.labels.mode().values
-    assert table["chance"]["linear"] == int((test.labels == common).sum()) / 40
+    assert table["chance"]["linear"] == judging.chance(train.labels, test.labels)
     few = judging.control_scores(Net, Streams(0, "c"), train, test, prepare=prepare)
     assert list(few) == ["chance", "pixels", "random"]
     with pytest.raises(DataError, match="no labels"):

@@ -318,6 +318,9 @@ def test_the_training_strip_draws_what_was_measured():
                                                  "supervised"}
     assert list(rank.lines[0].get_ydata()) == [3, 30]
     assert len(geometry.lines[1].get_ydata()) == 1  # the NaN is not drawn
+    watched = [ROWS[0] | {"knn_pixels": 0.3, "knn_random": 0.24}, *ROWS[1:]]
+    same = viz.training_strip(watched, CONTROLS).axes[1]  # on the images of the curve
+    assert sorted(line.get_ydata()[0] for line in same.lines[1:]) == pytest.approx([12.5, 24, 30])
     empty = viz.training_strip([{"step": 0, "loss": 1.0}]).axes[1]
     assert [t.get_text() for t in empty.texts] == ["not measured"]
 

@@ -318,6 +318,9 @@ BROKEN: dict[str, list[tuple[Any, ...]]] = {
         ("guide", swap("presets", "PRESETS = {", "PRESETS = other or {"), "start_call"),
         ("guide", swap("presets", "PRESETS = {", "SIZES = {"), "start_call"),
     ],
+    "data_kinds": [
+        ("guide", swap("presets", 'dict(dataset="shapes", epochs=20)', 'dict(dataset="wine")')),
+    ],
     "start_call": [
         ("long", swap("start", "globals()", "vars()")),
         ("long", swap("presets", "lambd=5e-3", "lamb=5e-3")),

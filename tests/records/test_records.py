@@ -251,8 +251,9 @@ def shelf(book):
 def test_reference_records_are_read_from_the_book(shelf):
     assert len(records.shipped()) == 4
     assert [len(records.shipped(name)) for name in ("one", "two", "three", "/")] == [3, 1, 0, 0]
-    assert records.reference("one")["started"] == "2026-02-01"
-    assert records.reference("two") is None
+    assert records.reference("one", "shapes")["started"] == "2026-02-01"
+    assert records.reference("one", "cifar10") is None, "scores on other data are no reference"
+    assert records.reference("two", "shapes") is None
 
 
 @pytest.mark.parametrize(("told", "says"), [

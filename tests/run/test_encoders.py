@@ -214,7 +214,7 @@ def test_a_folder_is_embedded_and_written_without_pickle(saved, photos, tmp_path
     out = tmp_path / "new" / "features.npz"
     encoders.write_embedding(out, found)
     with np.load(out, allow_pickle=False) as stored:
-        assert set(stored.files) == {"features", "labels", "classes"}
+        assert set(stored.files) == {"features", "ids", "split", "labels", "classes"}
         assert stored["features"].shape == (12, make().out_dim)
         assert list(stored["classes"]) == ["cat", "dog"]
         np.testing.assert_array_equal(stored["labels"], [0] * 6 + [1] * 6)

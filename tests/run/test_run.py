@@ -346,7 +346,7 @@ def test_data_and_trainings_are_noted(capsys):
     assert stored["data"]["test"]["count"] == 16
     assert stored["trainings"]["pretrain"]["steps"] == 2
     assert stored["trainings"]["pretrain"]["batch_size"] == 16
-    assert "0 rows of scores, 0 measured claims" in capsys.readouterr().out
+    assert "0 rows of scores, 0 claims\n" in capsys.readouterr().out
 
 
 # -- claims ------------------------------------------------------------------------------------
@@ -378,6 +378,14 @@ def test_verdicts_pool_this_machines_runs_of_other_seeds():
     assert (str(verdicts["a"]), verdicts["a"].n) == ("holds", 3)
     assert verdicts["a"].mean == pytest.approx(0.11)
     assert str(verdicts["b"]) == "not run"
+
+
+def test_the_last_line_counts_the_verdicts_that_the_table_shows(capsys):
+    claimed(PRESET="check").finish()
+    assert "2 claims: 2 not run\n" in capsys.readouterr().out
+    for seed in range(3):
+        claimed(seed).finish()
+    assert capsys.readouterr().out.endswith("2 claims: 1 holds, 1 not run\n")
 
 
 def test_what_could_not_be_measured_is_not_run():

@@ -11,11 +11,11 @@ import torch
 
 from sslbook import datasets, judging, nets
 from sslbook.core.streams import Streams
-from sslbook.judging import OnlineProbe, embeddings
+from sslbook.judging import OnlineProbe, calibrate_batchnorm, embeddings, features, knn
 from sslbook.judging.diagnostics import alignment, rankme
 from sslbook.nets import heads
 from sslbook.run import scores
-from sslbook.views import Augment, Recipe
+from sslbook.views import Augment, Recipe, prepare
 
 SETTINGS = SimpleNamespace(seed=0, epochs=1, batch_size=16, lr=1e-3, max_steps=2)
 
@@ -86,6 +86,28 @@ def test_an_encoder_is_judged_and_shown(sets, capsys):
     assert "No reference record" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("chance", "classes", "says"), [
+    (0.25, 4, ""), (0.2501, 4, ""), (0.319, 7, "one of 7 classes at random: 14.3 %"), (0.5, 0, ""),
+])
+def test_chance_says_what_it_is_where_it_is_not_one_in_k(capsys, chance, classes, says):
+    found = table()
+    found.classes = classes
+    found.add("chance", {"knn20": chance})
+    found.show("mine")
+    said = capsys.readouterr().out
+    assert ("most frequent in training" in said) == bool(says)
+    assert says in said
+
+
+def test_chance_is_counted_anew_whatever_a_record_says(sets, monkeypatch):
+    train, test, augment = sets
+    old = {"chance": {"knn20": 0.9}, "pixels": {"knn20": 0.5}}
+    monkeypatch.setattr(scores.controls, "cached", lambda parts, compute: old)
+    found = table()
+    found.controls(make_encoder, train, test, augment)
+    assert found.rows["chance"]["knn20"] == judging.chance(train.labels, test.labels)
+
+
 def model():
     with Streams(0).seeded("model"):
         encoder = make_encoder()
@@ -99,8 +121,15 @@ def test_the_probe_on_the_way_measures_fixed_samples(sets):
     before = torch.get_rng_state()
     found = probe(model(), 0)
     assert torch.equal(torch.get_rng_state(), before)
+    controls = {key: found.pop(key) for key in ("knn_pixels", "knn_random")}
     assert set(found) == {"knn", "rank", "alignment", "uniformity"}
     assert found == probe(model(), 7)
+    bank, asked = train.take(40), test.take(20)
+    ready = [prepare(part.images, 32, train.mean, train.std) for part in (bank, asked)]
+    fresh = calibrate_batchnorm(model(), ready[0])
+    for name, encode in (("pixels", torch.nn.Flatten()), ("random", fresh)):
+        x, y = (features(encode, part) for part in ready)
+        assert controls[f"knn_{name}"] == knn(x, bank.labels, y, asked.labels)
     z1, z2 = (embeddings(model(), view) for view in probe.views)
     assert z1.shape == (24, 16)
     assert found["rank"] == pytest.approx(rankme(z1))

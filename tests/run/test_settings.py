@@ -74,6 +74,12 @@ def test_parameters_override_the_preset_and_sentinels_do_not():
     assert resolve(DATASET="digits", EPOCHS=3).dataset == "digits"
 
 
+@pytest.mark.parametrize(("dataset", "tried"), [("", 37), ("shapes", 37), ("folder:x", 1)])
+def test_what_was_tuned_was_tuned_on_the_presets_data(dataset, tried):
+    tuned = {"smoke": {"dataset": "shapes", "tried": 37}}
+    assert presets.resolve(tuned, "smoke", {"DATASET": dataset}).tried == tried
+
+
 def test_zero_is_a_value_of_a_knob_but_not_of_a_standard_parameter():
     assert resolve(LAMBD=0.0).lambd == 0.0
     assert resolve(EPOCHS=0).epochs == 26

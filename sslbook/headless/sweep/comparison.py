@@ -25,8 +25,8 @@ from sslbook.lesson import viz
 from sslbook.lesson.viz.scores import COLUMNS
 from sslbook.lesson.viz.show import show_table
 from sslbook.records.claims import interval
+from sslbook.records.report import CONTROLS
 
-CONTROLS = ("chance", "pixels", "random", "supervised")  # no part of a method: not paired
 _ENDED = ("status", "code", "run")
 _READ = """\
 from sslbook.headless.sweep import comparison
@@ -57,12 +57,16 @@ def measures(record: records.Record) -> dict[str, float]:
 def table(grid: Grid, results: Iterable[Result]) -> pandas.DataFrame:
     """One row per run and number; a run without any has one row with an empty measure.
 
-    Columns: the varied parameters, seed, measure, value, status, code, run.
+    Columns: the varied parameters, seed, measure, value, status, code, run. Where some runs trained
+    with the notebook's own code, those that a reference trained have no numbers.
     """
+    made = [(result, records.read(grid.base / result.run / "record.json") if result.run else None)
+            for result in results]
+    own = any(record and record.get("trained_with") == "notebook" for _, record in made)
     found = []
-    for result in results:
-        record = records.read(grid.base / result.run / "record.json") if result.run else None
-        done = record is not None and result.status in (DONE, BEFORE)
+    for result, record in made:
+        done = record is not None and result.status in (DONE, BEFORE) and not (
+            own and record.get("trained_with") == "reference")
         about = {name: result.point.values[name] for name in grid.varied}
         ended = {key: getattr(result, key) for key in _ENDED}
         for measure, value in (measures(record) if done else {"": math.nan}).items():
@@ -93,7 +97,7 @@ def differences(rows: pandas.DataFrame, measure: str) -> dict[tuple[str, str], p
 
     Settings on different data sets are not paired, and controls are no part of a method.
     """
-    if measure.partition(" ")[0] in CONTROLS:
+    if measure.rpartition(" ")[0] in CONTROLS:
         return {}
     found = {}
     parts = rows.groupby("DATASET", sort=False) if "DATASET" in rows else [("", rows)]
@@ -108,7 +112,7 @@ def differences(rows: pandas.DataFrame, measure: str) -> dict[tuple[str, str], p
 
 def main_measure(names: Iterable[str]) -> str:
     """What is drawn first: an accuracy of the chapter's own encoder, else a claim, else any."""
-    own = [name for name in names if name.partition(" ")[0] not in CONTROLS]
+    own = [name for name in names if name.rpartition(" ")[0] not in CONTROLS]
     for column in COLUMNS:
         if found := [name for name in own if name.rpartition(" ")[2] == column]:
             return found[0]

@@ -44,12 +44,14 @@ def newest(
 ) -> tuple[Path | None, Path | None]:
     """(finished, cut short): the newest runs that were given the same.
 
-    finished: on data that have not changed since. cut short: not what failed by itself.
+    finished: on data that have not changed since, by code of the notebook's own. cut short: not
+    what failed by itself.
     """
     runs = found.get(key(given, defaults), [])[::-1]
     data = given.get("DATASET", "")
     done = (folder for folder, record in runs
-            if record["status"] == "finished" and _same_data(record, data))
+            if record["status"] == "finished" and record.get("trained_with") != "reference"
+            and _same_data(record, data))
     begun = (folder for folder, record in runs
              if record["status"] in ("running", "interrupted", "crashed"))
     return next(done, None), next(begun, None)

@@ -14,6 +14,7 @@ from sslbook.lesson.viz import style
 from sslbook.lesson.viz.tiles import as_array, as_matrix
 
 MOST_POINTS = 1500
+_FEWEST = 5  # points of a t-SNE map: its neighbourhoods hold a third of them
 
 
 def embedding_map(features: Mapping[str, object], labels: object, class_names: Sequence[str], *,
@@ -21,31 +22,42 @@ def embedding_map(features: Mapping[str, object], labels: object, class_names: S
     """Features in two dimensions, each class named where its points lie.
 
     features: {name: (N, D)}, maps side by side (random encoder, trained ...). labels: (N,)
-    integers. method: "pca" (axes show the share of variance) or "tsne" (scikit-learn's;
-    distances between clusters mean little). Classes differ by colour and by marker. At most
-    1,500 evenly spaced points are drawn. Raises UsageError for NaN.
+    integers, floats (points are coloured by their value) or None. method: "pca" (axes show the
+    share of variance) or "tsne" (scikit-learn's, of five points or more; distances between clusters
+    mean little). Classes differ by colour and by marker. At most 1,500 evenly spaced points are
+    drawn. Raises UsageError for NaN.
     """
     wide = style.active().strip[0] if len(features) > 1 else style.active().square
     fig = style.figure(wide, wide / len(features) + 0.35 * bool(title))
     style.headline(fig, title)
-    axes = fig.subplots(1, len(features), squeeze=False).flat
+    axes = list(fig.subplots(1, len(features), squeeze=False).flat)
+    labels = None if labels is None else as_array(labels)
     for ax, (name, value) in zip(axes, features.items(), strict=True):
         array = as_matrix(value, f"the features {name!r}")
         keep = np.unique(np.linspace(0, len(array) - 1, MOST_POINTS).astype(int))
         points, names = _flatten(array[keep], method)
-        _scatter(ax, points, as_array(labels)[keep], class_names)
+        if labels is None:
+            ax.scatter(*points.T, s=18, alpha=0.55, lw=0, color=style.COLOURS["ours"])
+        elif labels.dtype.kind == "f":
+            shown = ax.scatter(*points.T, c=labels[keep], s=18, alpha=0.8, lw=0)
+        else:
+            _scatter(ax, points, labels[keep], class_names)
         ax.set(xlabel=names[0], ylabel=names[1], xticks=[], yticks=[])
         ax.set_title(name, fontsize=style.BASE)
+    if labels is not None and labels.dtype.kind == "f":
+        fig.colorbar(shown, ax=axes, fraction=0.025, pad=0.012, label="number to predict")
     return fig
 
 
 def _flatten(array: np.ndarray, method: str) -> tuple[np.ndarray, list[str]]:
     """Points (N, 2) and the names of their two axes."""
-    if method == "tsne":
+    if method == "tsne" and len(array) >= _FEWEST:
         from sklearn.manifold import TSNE
 
         model = TSNE(2, perplexity=min(30.0, (len(array) - 1) / 3), init="pca", random_state=0)
         return model.fit_transform(array), ["t-SNE 1 (no unit)", "t-SNE 2 (no unit)"]
+    if len(array) == 1:
+        return np.zeros((1, 2)), ["one point alone", ""]
     from sklearn.decomposition import PCA
 
     model = PCA(2)

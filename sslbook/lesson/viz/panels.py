@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +24,17 @@ def training_strip(rows: Sequence[Mapping[str, object]],
 
     rows: dicts with "step" and any of loss, knn (0-1), rank, alignment, uniformity; a row may
     miss keys, a key nobody has gives an empty panel that says so. controls: the score's dashed
-    lines, role or name -> value in 0-1. loss_name: the name of that axis, unit included. When
-    an exercise fell back, "trained with the reference, not with your code" stands above.
+    lines, role or name -> value in 0-1; where rows have knn_pixels and knn_random, as of an
+    OnlineProbe, these and chance are drawn instead: measured on the curve's own images. loss_name:
+    the name of that axis, unit included. When an exercise fell back, "trained with the reference,
+    not with your code" stands above.
     """
     fig, (loss, knn, rank, geometry) = style.strip(
         4, widths=(1, 1.06, 1, 1.06), title=title, note=trained_with_note())
     ours = style.COLOURS["ours"]
     _curves(loss, loss_name, rows, {"loss": ours})
     if _curves(knn, "kNN accuracy (%)", rows, {"knn": ours}, scale=100.0):
-        lines = direct.control_lines(knn, controls or {}, scale=100.0)
+        lines = direct.control_lines(knn, _controls(rows, controls or {}), scale=100.0)
         highest = max(1.0, *knn.lines[0].get_ydata(), *(y for y, _, _ in lines))
         knn.set_ylim(0, min(100, 1.12 * highest))
         direct.at_right(knn, lines)
@@ -45,6 +48,13 @@ def training_strip(rows: Sequence[Mapping[str, object]],
         below = {"alignment": "(distance²)", "uniformity": "(log mean)"}
         direct.at_right(geometry, [(y, f"{key}\n{below[key]}", c) for y, key, c in ends])
     return fig
+
+
+def _controls(rows: Sequence[Mapping[str, Any]], given: Mapping[str, float]) -> dict[str, float]:
+    """The lines beside a curve: measured on the images of the curve, where they were."""
+    own = {key.removeprefix("knn_"): value for row in rows for key, value in row.items()
+           if key.startswith("knn_")}
+    return {key: value for key, value in given.items() if not own or key == "chance"} | own
 
 
 def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, str],
@@ -128,7 +138,8 @@ def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[s
 def _histograms(ax: Axes, values: Mapping[str, np.ndarray], tones: Mapping[str, str],
                 edges: np.ndarray) -> None:
     for name, sample in values.items():
-        share = 100 * np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / sample.size
+        counts = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0]
+        share = 100 * counts / max(1, sample.size)  # one sample makes no pair
         ax.stairs(share, edges, fill=True, color=tones[name], alpha=0.22, lw=0)
         ax.stairs(share, edges, color=tones[name], lw=1.3)
     ax.set_xlim(edges[0], edges[-1])

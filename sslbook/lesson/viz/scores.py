@@ -17,6 +17,9 @@ COLUMNS = {
     "knn20": ("kNN k=20 (%)", 100.0),
     "knn200": ("kNN k=200 (%)", 100.0),
     "linear": ("linear (%)", 100.0),
+    "knn20_r2": ("kNN k=20, R² (%)", 100.0),
+    "linear_r2": ("linear, R² (%)", 100.0),
+    "linear_mae": ("linear, mean error", 1.0),
     "rank": ("effective rank", 1.0),
 }
 
@@ -25,15 +28,15 @@ def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
     """Show the book's one table: every encoder beside the controls, on the same measures.
 
     rows: dicts with "name" (a role of the controls or any other) and any of knn20, knn200,
-    linear (accuracies in 0-1) and rank; columns that no row has are left out, a missing value
-    is a dash, and rows with ours=True are set in bold. In a notebook a table, elsewhere printed
-    text.
+    linear (accuracies in 0-1), what `judging.regression_scores` gives, and rank; columns that no
+    row has are left out, a missing value is a dash, and rows with ours=True are set in bold. In a
+    notebook a table, elsewhere printed text.
     """
     keys = [key for key in COLUMNS if any(direct.is_number(row.get(key)) for row in rows)]
     lines = []
     for row in rows:
-        cells = [f"{row[key] * COLUMNS[key][1]:.1f}" if direct.is_number(row.get(key)) else "–"
-                 for key in keys]
+        cells = [f"{row[key] * COLUMNS[key][1]:{'.3g' if key == 'linear_mae' else '.1f'}}"
+                 if direct.is_number(row.get(key)) else "–" for key in keys]
         lines.append([style.ROLE_NAMES.get(row["name"], row["name"]), *cells])
     show_table(["encoder", *(COLUMNS[key][0] for key in keys)], lines, numbers=True,
                bold=[i for i, row in enumerate(rows) if row.get("ours")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from sslbook import datasets
 from sslbook.book import parameters, syntax
 from sslbook.book.notebook import Cell, NotebookSource
 from sslbook.nbtools.contract import Finding, rule
@@ -101,6 +102,18 @@ def presets(chapter: NotebookSource) -> Iterator[Finding]:
     found = parameters.presets(cell.tree for cell in chapter.code)
     if set(found) != set(PRESETS) or not all(isinstance(one, dict) for one in found.values()):
         yield None, f"no cell has PRESETS = {{...}}, a literal of dicts for {', '.join(PRESETS)}"
+
+
+@rule()
+def data_kinds(chapter: NotebookSource) -> Iterator[Finding]:
+    """Its file says which kinds of data it takes; the presets' data sets are of these."""
+    takes = chapter.chapter.takes
+    if takes is None:
+        yield None, "its file does not say which kinds of data it takes, such as takes: [image]"
+    presets = parameters.presets(cell.tree for cell in chapter.code).values()
+    for name in {one.get("dataset") for one in presets if isinstance(one, dict)} - {None, ""}:
+        if takes and datasets.kind(name) not in takes:
+            yield None, f"a preset has {name}, {datasets.kind(name)} data; it takes {takes}"
 
 
 @rule()
