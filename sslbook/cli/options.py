@@ -25,14 +25,14 @@ def examples(*lines: str) -> str:
 
 def refuse_overwriting(*paths: Path, force: bool) -> None:
     """Raise UsageError where a file is there already (unless `force`), before any work is done."""
-    there = [path for path in paths if path.is_file()]
+    there = [path for path in paths if path.is_file()]  # a folder is refused when it is written
     if there and not force:
         raise UsageError(f"{there[0]} is there already.", "Nothing was written.",
                          "Give another name, or add --force.")
 
 
 def fit(text: str, first: str = "", rest: str | None = None) -> str:
-    """Text of which no line is wider than the screen (80 columns where there is none).
+    """Text of which no line is wider than the screen (80 columns where there is none), but a path.
 
     first: what stands before the first line. rest: before those that follow it; None leaves each
     line its own indentation and four more.
@@ -42,5 +42,5 @@ def fit(text: str, first: str = "", rest: str | None = None) -> str:
     for line in (first + text).splitlines():
         own = line[: len(line) - len(line.lstrip())] + 4 * " "
         made += textwrap.wrap(line, width, subsequent_indent=own if rest is None else rest,
-                              break_on_hyphens=False) or [""]
+                              break_on_hyphens=False, break_long_words=False) or [""]
     return "\n".join(made)

@@ -82,8 +82,7 @@ def runs(out_dir: str = "") -> Path:
     """
     folder = expanded(out_dir).resolve() if out_dir else home() / "runs"
     near = existing(folder)
-    rights = os.X_OK | (os.R_OK if near == folder else 0)
-    if os.path.isdir(near) and not os.access(near, rights):
+    if os.path.isdir(near) and not os.access(near, os.X_OK | (os.R_OK if near == folder else 0)):
         raise UsageError(f"You have no right to look into {near}, where runs lie ({folder}).",
                          "Nothing was read or written.",
                          "Give another folder with SSLBOOK_HOME or OUT_DIR.")

@@ -58,7 +58,7 @@ def read(name: str) -> Arrays:
     with warnings.catch_warnings():  # SciPy's classes have moved since the files were written
         warnings.simplefilter("ignore")
         raw = {part: pickle.loads((folder / f"ind.{name}.{part}").read_bytes(),
-                                  encoding="latin1")  # nosec B301 # `get` compared the checksum
+                                  encoding="latin1")  # nosec B301 # compared by its checksum in `get`
                for part in PLANETOID[name] if part != "test.index"}
     test = np.loadtxt(folder / f"ind.{name}.test.index", dtype=np.int64)
     nodes, kinds = test.max() + 1, raw["ally"].shape[1]

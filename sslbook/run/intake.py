@@ -52,13 +52,14 @@ def reader(about: Mapping[str, Any]) -> Prepare:
         raise ValueError("mean or std are none")
     if images:
         return partial(prepare, size=size, mean=mean, std=std)
-    shift, scale = (torch.tensor(values) for values in ((mean, std) if mean else (0.0, 1.0)))
+    shift, scale = (torch.tensor(values, dtype=torch.float64)
+                    for values in ((mean, std) if mean else (0.0, 1.0)))
 
     def ready(rows: Tensor) -> Tensor:
         if rows.shape[-1] != size:
             raise DataError(f"The encoder takes {size} features; these have {rows.shape[-1]}.",
                             "Nothing was embedded.", "Give data with the features it learned from.")
-        return (rows - shift.to(rows.device)) / scale.to(rows.device)
+        return ((rows - shift.to(rows.device)) / scale.to(rows.device)).float()
 
     return ready
 

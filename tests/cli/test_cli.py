@@ -180,7 +180,7 @@ def test_doctor(sslbook_, monkeypatch, tmp_path):
 
 def test_data_list(sslbook_):
     lines = sslbook_("data", "list").out.splitlines()
-    words = [line.split()[0] for line in lines if line[0] != " "]
+    words = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert words == [name.split()[0] for name in datasets.names()]
     assert {"shapes", "digits", "cifar10", "folder:PATH"} <= set(words)
 

@@ -257,7 +257,7 @@ X, Y, TEST_X, TEST_Y = blobs(0, 40, 4, 5)
         ((X, Y, TEST_X, None), DataError, "test set: no labels"),
         ((X, Y, TEST_X[:, :4], TEST_Y), UsageError, "5 and 4 columns"),
         ((X, Y[:5], TEST_X, TEST_Y), UsageError, "40 integers"),
-        ((X, Y.float(), TEST_X, TEST_Y), UsageError, "float32"),
+        ((X, Y + 1j, TEST_X, TEST_Y), UsageError, "complex64"),
         ((X * math.nan, Y, TEST_X, TEST_Y), UserError, "NaN"),
         ((X, Y, TEST_X[:0], TEST_Y[:0]), UsageError, "one row"),
     ],

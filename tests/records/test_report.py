@@ -129,7 +129,7 @@ def test_a_page_that_cannot_be_made_says_so(sslbook_, tmp_path, monkeypatch):
 def test_only_equal_data_preset_and_budget_are_grouped():
     other = [record(0, scores=SCORES, parameters__epochs=9),
              record(0, scores=SCORES, preset="full"),
-             record(0, scores=SCORES, data__train__name="mnist")]
+             record(0, scores=SCORES, data__train__name="mnist", data__train__sha256="d2")]
     made = report.groups(report.scoreboard([*FOUND, *other]))
     assert list(made) == sorted([
         ("cifar10/10", "lesson", "epochs 3"), ("cifar10/10", "lesson", "epochs 9"),

@@ -114,7 +114,7 @@ def table(tmp_path):
     options = {"net": "row_encoder", "groups": [1, 3, 1], "width": 4, "depth": 1}
     encoder = save(tmp_path / "run", options, known)
     every = datasets.load(name, "all")
-    values = (every.values - known.mean) / known.std
+    values = ((every.values - known.mean) / known.std).float()
     return tmp_path / "run", judging.features(encoder, values).numpy(), name
 
 
