@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sslbook.cli.options import examples
+from sslbook.cli.options import Force, examples
 
 app = typer.Typer(no_args_is_help=True, help="A course: editions, graded assignments, slides.")
 
@@ -45,8 +45,7 @@ def build(
         metavar="NAME", help="Of the slides' runs: check, smoke, lesson or full.")] = "smoke",
     vendor: Annotated[str, typer.Option(
         metavar="FOLDER", help="Holds reveal.js and mathjax; without it npm gets them.")] = "",
-    force: Annotated[bool, typer.Option(
-        "--force", "--replace", help="Write over files that are there.")] = False,
+    force: Force = False,
 ) -> None:
     """Write chapters for a class: an edition, and where asked for assignments and slides."""
     from sslbook.course import build as course

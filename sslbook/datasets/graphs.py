@@ -94,6 +94,7 @@ def cut(graph: GraphSet, limit: int) -> GraphSet:
     A quarter of the nodes are training nodes, a quarter test nodes, of all classes; then come their
     neighbours, for nodes drawn at random are hardly joined. 0 keeps all.
     """
+    graph = dataclasses.replace(graph, total=len(graph))
     if graph.graph is not None:
         count = int(graph.graph.max()) + 1
         kept = torch.from_numpy(np.arange(count)[first(count, limit)])

@@ -16,6 +16,7 @@ from sslbook.core import device, files, paths
 from sslbook.core.lock import is_locked
 from sslbook.errors import UsageError, UserError
 from sslbook.headless import torchrun
+from sslbook.records import times
 from sslbook.run import enough
 from sslbook.run.folder import create_folder, find_unfinished, in_use
 from sslbook.run.presets import (
@@ -123,9 +124,9 @@ def describe(found: Plan) -> dict[str, Any]:
         "chapter": found.chapter.name, "preset": about.get("preset", ""), "device": found.device,
         "seed": about.get("seed", 0), "data": name, "data_is_here": here, "steps": steps,
         "batch_size": about.get("batch_size"),
-        "seconds": told and round(records.scaled_seconds(told, about, count)),
+        "seconds": told and round(times.scaled_seconds(told, about, count)),
         "memory_mb": told.get("memory_mb") if told else None,
-        "told_by": records.data_of(told) if told else None,
+        "told_by": times.data_of(told) if told else None,
     }
 
 
@@ -142,7 +143,7 @@ def _length(about: dict[str, Any]) -> tuple[int, int | None]:
 
     data = datasets.load(about["dataset"], "train", limit=about.get("images", 0))
     whole = isinstance(data, datasets.GraphSet)  # all nodes at once
-    return len(data), records.planned_steps(about | {"batch_size": 0} if whole else about,
+    return len(data), times.planned_steps(about | {"batch_size": 0} if whole else about,
                                             len(data))
 
 

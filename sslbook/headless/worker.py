@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -59,6 +60,7 @@ class Worker(threading.Thread):
 
         papermill_engines.register("sslbook", _engine(self))
         papermill_io.register(str(self.output), _whole())
+        logging.getLogger("papermill").setLevel(logging.ERROR)  # `plan` knows which names may be
         papermill.execute_notebook(
             str(self.notebook), str(self.output), self.values, engine_name="sslbook",
             # Said here: git filters take both out of a notebook's metadata.

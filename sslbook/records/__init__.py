@@ -13,6 +13,5 @@ __getattr__, __all__ = lazy(__name__, {
               "read", "reference", "run_files", "shipped", "shipped_files", "to_json", "versions",
               "write"),
     "pools": ("pool_key", "pool_of", "pooled", "verdicts"),
-    "times": ("alike", "data_of", "expected_minutes", "latest_record", "planned_steps",
-              "run_seconds", "scaled_seconds", "typical_seconds"),
+    "times": ("alike", "expected_minutes", "latest_record", "run_seconds", "typical_seconds"),
 }, modules=("claims", "ledger", "pairs", "pools", "published", "report"))

@@ -105,7 +105,7 @@ def test_expected_errors_of_a_cell_keep_code_and_lines(book, sslbook_, kind, cod
     assert "Traceback" not in found.out + found.err
 
 
-def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, tmp_path):
+def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, tmp_path, caplog):
     found = sslbook_("run", "tiny", "--preset", "check", "-p", "SEED=2",
                      "-p", f"DATASET=folder:{photos}", "-p", "IMAGES=6", "-p", "BATCH_SIZE=4")
     assert found.code == 0, found.err
@@ -114,7 +114,7 @@ def test_a_chapter_runs_to_its_table_and_is_found_again(book, sslbook_, photos, 
     assert "folder:photos: 6 of 10 train samples are used; IMAGES=0 uses all" in found.out
     assert "tiny (a), check, folder:photos" in found.out
     assert "pretrain: 2 steps" in found.out
-    assert found.err == ""
+    assert (found.err, caplog.messages) == ("", [])
     (folder,) = (paths.runs() / "tiny").iterdir()
     assert f"-m jupyterlab {folder / 'tiny.ipynb'}" in found.out
     assert not list(folder.rglob("*.tmp")) + list(folder.rglob(".*.tmp"))

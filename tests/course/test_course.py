@@ -162,7 +162,7 @@ def test_nothing_is_written_over(tmp_path):
     with pytest.raises(UsageError, match="add --force"):
         course(*command)
     assert path.read_text() == "mine"
-    course(*command, "--replace")
+    course(*command, "--force")
     assert path.read_text() != "mine"
     with pytest.raises(UsageError, match="has graded variants"):
         course("build", tmp_path / "d", "--chapters", "welcome", "--nbgrader")

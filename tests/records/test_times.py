@@ -9,7 +9,7 @@ import pytest
 import tiny_book
 from samples import record
 
-from sslbook import records
+from sslbook import datasets, records
 from sslbook.records import times
 
 SETTINGS = {"preset": "smoke", "dataset": "shapes", "images": 2000, "epochs": 10, "batch_size": 50}
@@ -57,7 +57,7 @@ def test_a_graph_is_taken_whole_and_few_labels_stay_few(shipped):
     few = SETTINGS | {"dataset": "folder:photos", "images": 0, "labelled": 200}
     assert records.expected_minutes("few", few, "cpu", 50_000) == (
         "about 40 s, scaled from a run on shapes")
-    assert records.planned_steps(few, 50_000) == 10 * 200 // 50
+    assert times.planned_steps(few, 50_000) == 10 * 200 // 50
 
 
 @pytest.fixture
@@ -107,3 +107,9 @@ def test_a_dry_run_scales_the_time_of_other_data(book, sslbook_, photos):
     assert about["seconds"] == round(records.run_seconds(kept) * 50 * 5 / (100 * 16))
     assert "as a run of this preset on shapes took, scaled to these data" in (
         sslbook_(*arguments).out)
+
+
+def test_a_graph_that_is_cut_says_of_how_many_nodes():
+    cut = datasets.load("digits_knn", limit=100)
+    assert (len(cut), cut.total) == (100, 1797)
+    assert datasets.load("digits_knn").total == 1797
