@@ -42,8 +42,10 @@ class GraphSet(_Samples):
 
     @property
     def index(self) -> Tensor:
-        """The nodes of this split, int64; of many graphs, the one that stands for each."""
-        return torch.from_numpy(rows_of(self.parts.numpy(), self.split))
+        """The nodes of this split, mixed by class, int64; of many graphs, the one for each."""
+        rows = rows_of(self.parts.numpy(), self.split)
+        return torch.from_numpy(mixed(rows, None if self.labels is None else
+                                      self.labels.numpy()[rows]))
 
     def _arrays(self) -> tuple[Tensor | None, ...]:
         return self.features, self.edges, self.labels, self.parts, self.graph
