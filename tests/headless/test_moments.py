@@ -122,7 +122,7 @@ def test_killed_at_every_moment_a_run_still_ends_the_same(
         wait_for(lambda: not alive(kernel), "the end of the kernel", 30)  # noqa: B023
         tally.ended(victim)
         whole(folder)
-        state = sslbook_("runs").out.split()[2].strip(",")
+        state = json.loads(sslbook_("runs", "--json").out)[0]["status"]
         if state == "finished" and name == LAST:
             break  # the kernel came to its end before it noticed
         assert state == "crashed", name
