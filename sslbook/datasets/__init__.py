@@ -79,8 +79,7 @@ def load(
     name: see `names`; what follows the first colon is a path.
     limit: n > 0 keeps the first n of a fixed order that knows nothing of classes; n and more than
     there are keeps all. size: the images' side in pixels; 0 keeps it, and gives a folder or a pack
-    the median of its shortest sides, at most 64. seed: of the sets that the package
-    draws.
+    the median of its shortest sides, at most 64. seed: of what the package draws.
     Returns an ImageSet, a TableSet or a GraphSet. Raises UsageError (unknown name or value) and
     DataError (nowhere, damaged, in another layout, not usable).
     """

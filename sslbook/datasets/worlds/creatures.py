@@ -19,8 +19,9 @@ from sslbook.datasets.worlds.drawing import between, either_way
 LIMBS = ((0, 5, 6, 7), (1, 4, 6, 7), (0, 1, 4, 5), (2, 4, 5, 7),
          (0, 2, 4, 6), (1, 2, 5, 6), (0, 1, 2, 7), (3, 4, 5, 6))
 CLASSES = tuple("limbs " + " ".join(map(str, limbs)) for limbs in LIMBS)
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.28, 0.28, 0.28)
+# Of 24,000 images at 16 pixels, seeds 0-3; a test compares.
+MEAN = (0.4992, 0.5018, 0.5003)
+STD = (0.2935, 0.2557, 0.3161)
 
 SHIFT = 0.25  # of the body from the middle, in half-widths, either way
 RADIUS = (0.70, 0.82)  # from the body's middle to the tip of a longest limb, in half-widths

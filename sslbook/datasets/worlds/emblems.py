@@ -15,8 +15,9 @@ from sslbook.datasets.worlds.drawing import between, either_way
 from sslbook.datasets.worlds.painting import COLOURS, NOISE, colours, painted
 
 CLASSES = tuple(f"emblem {letter}" for letter in "ABCDEFGH")
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.28, 0.28, 0.28)
+# Of 24,000 images at 16 pixels, seeds 0-3; a test compares.
+MEAN = (0.4996, 0.4997, 0.5006)
+STD = (0.2293, 0.2291, 0.2291)
 
 SHIFT = 0.12  # of the emblem from the middle, in half-widths, either way
 TURN = 8.0  # degrees, either way

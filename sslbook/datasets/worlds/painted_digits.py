@@ -14,8 +14,9 @@ from sslbook.datasets.worlds.drawing import either_way
 from sslbook.datasets.worlds.painting import COLOURS, NOISE, colours, painted
 
 LICENCE = "CC BY 4.0 (the digits); the painting CC0 1.0 (drawn by sslbook)"
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.28, 0.28, 0.28)
+# Of 24,000 images at 16 pixels, seeds 0-3; a test compares.
+MEAN = (0.5013, 0.5007, 0.5009)
+STD = (0.1894, 0.1903, 0.1908)
 
 SHIFT = 0.05  # of the digit from the middle, in half-widths, either way
 TURN = 4.0  # degrees, either way
