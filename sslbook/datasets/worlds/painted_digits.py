@@ -6,6 +6,8 @@ paintings of train and test show the digits of the two splits of `digits`: no di
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from sslbook.datasets.types import ImageSet, hold_out
@@ -34,22 +36,17 @@ def painted_digits(n: int, seed: int = 0, size: int = 16, split: str = "train") 
     clockwise; polarity, tone, step and field as in `painting.colours`; cover, how much ink each
     pixel has, of 255, uint8 (n, 1, size, size).
     """
-    from sklearn.datasets import load_digits
-
-    table = load_digits()
-    pool = np.flatnonzero(hold_out(len(table.target)) == (split == "test"))
+    ink, digits = _handwriting()
+    pool = np.flatnonzero(hold_out(len(digits)) == (split == "test"))
     draws = drawing.uniform(n, 4 + COLOURS, seed, "painted_digits", split, "factors")
     row = pool[(draws[:, 0] * len(pool)).astype(np.int64)]
     factors = {
-        "digit": table.target[row].astype(np.int64),
+        "digit": digits[row],
         "row": row,
         "x": either_way(draws[:, 1], SHIFT),
         "y": either_way(draws[:, 2], SHIFT),
         "angle": either_way(draws[:, 3], TURN),
     } | colours(draws[:, 4:], FIELD)
-    # A frame of empty pixels around each, so that nothing but paper lies outside.
-    ink = np.pad(table.images / 16, ((0, 0), (1, 1), (1, 1)))
-    ink = np.clip(drawing.stretched(ink, 9 * _STEPS + 1), 0, 1)
 
     def paint(part: drawing.Factors, size: int) -> tuple[np.ndarray, np.ndarray]:
         scale = np.full(len(part["row"]), SCALE * 9 / 8, dtype=np.float32)  # 9: between 10 pixels
@@ -59,3 +56,14 @@ def painted_digits(n: int, seed: int = 0, size: int = 16, split: str = "train") 
     return drawing.image_set(
         "painted_digits", seed, split, size, factors, "digit", paint, NOISE, licence=LICENCE,
         classes=tuple("0123456789"), mean=MEAN, std=STD)
+
+
+@cache
+def _handwriting() -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's digits as tables of ink (1797, R, R), 0 to 1, and what each is."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    # A frame of empty pixels around each, so that nothing but paper lies outside.
+    ink = np.pad(found.images / 16, ((0, 0), (1, 1), (1, 1)))
+    return np.clip(drawing.stretched(ink, 9 * _STEPS + 1), 0, 1), found.target.astype(np.int64)

@@ -21,11 +21,11 @@ CLASSES = tuple(f"topic {letter}" for letter in "ABCDEF")
 NODES = 1500
 LABELLED, TEST = 20, 1000  # of each class, and of all nodes
 
-WITHIN, BETWEEN = 0.0163, 0.0015  # an edge's probability; six for each node, 70 % within its class
-STYLES = 8
+WITHIN, BETWEEN = 0.0096, 0.00128  # an edge's probability; four for each node, 60 % in its class
+STYLES = 30
 OWN = 12  # words of each class: columns 0-11 are those of class 0, and so on
-WORDS = 16  # words of each style, behind those of all classes
-ON, OFF = 0.10, 0.02  # how often a node holds a word of its class, and of another
+WORDS = 10  # words of each style, behind those of all classes
+ON, OFF = 0.2, 0.02  # how often a node holds a word of its class, and of another
 BURST, REST = 0.5, 0.02  # the same for styles
 
 
@@ -33,7 +33,7 @@ def sbm_words(n: int = NODES, seed: int = 0, split: str = "train") -> GraphSet:
     """Draw a graph of n nodes; the split is one of its nodes.
 
     The first nodes of a larger graph, and the edges between them, are the smaller graph. features:
-    0 or 1, float32 (n, 200); labels: int64 (n,), every 6 nodes from the start hold each class once.
+    0 or 1, float32 (n, 372); labels: int64 (n,), every 6 nodes from the start hold each class once.
     parts: the first 20 nodes of each class are for training, the next 1,000 for the test. factors:
     topic int64 (n,), the class; style int64 (n,); degree int64 (n,), the number of neighbours.
     """

@@ -102,7 +102,8 @@ def test_a_creatures_limbs_are_where_its_word_says():
 def test_a_creature_is_seen_in_grey_alone(monkeypatch: pytest.MonkeyPatch):
     """The luma steps by the contrast where the cover does; the colours add none."""
     monkeypatch.setattr(creatures, "NOISE", 0.0)
-    monkeypatch.setattr(creatures, "FIELD", 0.1)  # no channel leaves 0 to 255
+    monkeypatch.setattr(creatures, "FIELD", 0.05)  # no channel leaves 0 to 255
+    monkeypatch.setattr(creatures, "SPOT", 0.05)
     monkeypatch.setattr(creatures, "BRIGHTNESS", 0.05)
     data = creatures.creatures(160, seed=2, size=32)
     luma = (data.images / 255 * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(dim=1)
