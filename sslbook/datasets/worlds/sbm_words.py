@@ -44,10 +44,7 @@ def sbm_words(n: int = NODES, seed: int = 0, split: str = "train") -> GraphSet:
     burst = np.where(style[:, None] == np.repeat(np.arange(STYLES), WORDS), BURST, REST)
     chance = np.concatenate([chance, burst], axis=1)
     held = drawing.uniform(n, chance.shape[1], seed, "sbm_words", "words") < chance
-    later, earlier = np.tril_indices(n, -1)  # row by row: those of the first nodes come first
-    joined = drawing.uniform(len(later), 1, seed, "sbm_words", "edges")[:, 0] < np.where(
-        topic[later] == topic[earlier], WITHIN, BETWEEN)
-    edges = undirected(np.stack([later[joined], earlier[joined]]), n)
+    edges = undirected(_joined(topic, seed), n)
     factors = {"topic": topic, "style": style, "degree": np.bincount(edges[0], minlength=n)}
     return GraphSet(
         name="sbm_words", split=split, labels=torch.from_numpy(topic), classes=CLASSES,
@@ -56,6 +53,20 @@ def sbm_words(n: int = NODES, seed: int = 0, split: str = "train") -> GraphSet:
         source="sslbook.datasets.worlds.sbm_words", description=WORLDS["sbm_words"][1],
         factors={key: torch.from_numpy(value) for key, value in factors.items()},
     )
+
+
+def _joined(topic: np.ndarray, seed: int) -> np.ndarray:
+    """The pairs of nodes that an edge joins, int64 (2, E), the later node first.
+
+    One number for each pair, node by node with all earlier ones: (1, 0), (2, 0), (2, 1), (3, 0) ...
+    """
+    n = len(topic)
+    draws = drawing.uniform(n * (n - 1) // 2, 1, seed, "sbm_words", "edges")[:, 0]
+    pair = np.flatnonzero(draws < max(WITHIN, BETWEEN))  # few are left to look at
+    later = ((1 + np.sqrt(1 + 8 * pair)) / 2).astype(np.int64)
+    earlier = pair - later * (later - 1) // 2
+    kept = draws[pair] < np.where(topic[later] == topic[earlier], WITHIN, BETWEEN)
+    return np.stack([later[kept], earlier[kept]])
 
 
 def _parts(topic: np.ndarray) -> np.ndarray:
