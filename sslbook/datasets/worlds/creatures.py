@@ -1,4 +1,4 @@
-"""Creatures: a world in which methods of two views learn within a minute.
+"""Creatures: a world in which methods of two views learn within a minute or two.
 
 A body with four of eight limbs. The eight classes are words of weight 4 of the extended Hamming
 code [8, 4, 4]: all have the same number of limbs and the same amount of ink, and two of them differ

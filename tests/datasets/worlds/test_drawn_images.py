@@ -22,7 +22,7 @@ def test_every_image_world_is_here():
 
 
 @EVERY
-@pytest.mark.parametrize("size", [8, 16, 33, 64])
+@pytest.mark.parametrize("size", [8, 16, 64])
 def test_a_smaller_call_returns_the_first_images_of_a_larger_one(name, size):
     many, few = DRAW[name](530, 3, size), DRAW[name](13, 3, size)  # 530: more than one block
     assert many.images.shape == (530, 3, size, size)
@@ -31,7 +31,7 @@ def test_a_smaller_call_returns_the_first_images_of_a_larger_one(name, size):
     assert torch.equal(few.labels, many.labels[:13])
     for key, value in few.factors.items():
         assert torch.equal(value, many.factors[key][:13]), key
-    assert DRAW[name](530, 3, size).sha256 == many.sha256 != DRAW[name](530, 4, size).sha256
+    assert DRAW[name](13, 3, size).sha256 == few.sha256 != DRAW[name](13, 4, size).sha256
 
 
 @EVERY
