@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sslbook.core import paths
 from sslbook.core.lazy import lazy
 from sslbook.datasets import lookup
-from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, PLANETOID, SHAPES
+from sslbook.datasets.known import BUNDLED, DIGITS, GRAPHS, KNOWN, PLANETOID, WHOLE_SPLITS, WORLDS
 from sslbook.errors import DataError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 def names() -> dict[str, str]:
     """Every name that `load` knows, with one line: what it is, counts, shape, licence."""
     return {
-        "shapes": SHAPES,
+        **{name: line for name, (_, line) in WORLDS.items()},
         "digits": DIGITS,
         **{name: known.description for name, known in KNOWN.items()},
         "folder:PATH": "your own images; a sub-folder per class, or none: "
@@ -64,6 +64,8 @@ def kind(name: str) -> str:
     Raises UsageError for an unknown name.
     """
     form = _parse(name)[0]
+    if form in WORLDS:
+        return WORLDS[form][0]
     if form in GRAPHS or form in ("graph", "pyg"):
         return "graph"
     return "table" if form in BUNDLED or form == "csv" else "image"
@@ -72,26 +74,26 @@ def kind(name: str) -> str:
 def load(
     name: str, split: str = "train", *, limit: int = 0, size: int = 0, seed: int = 0
 ) -> ImageSet | TableSet | GraphSet:
-    """Load one split of a data set: "train", "test", or "all" (not of shapes and published sets).
+    """Load one split of a data set: "train", "test", or "all" (of most, see `names`).
 
     name: see `names`; what follows the first colon is a path.
     limit: n > 0 keeps the first n of a fixed order that knows nothing of classes; n and more than
     there are keeps all. size: the images' side in pixels; 0 keeps it, and gives a folder or a pack
-    the median of its shortest sides, at most 64. seed: `shapes` only.
+    the median of its shortest sides, at most 64. seed: of what the package draws.
     Returns an ImageSet, a TableSet or a GraphSet. Raises UsageError (unknown name or value) and
     DataError (nowhere, damaged, in another layout, not usable).
     """
-    from sslbook.datasets import folders, graphs, images, own_graphs, packs, pyg, shapes, tables
+    from sslbook.datasets import folders, graphs, images, own_graphs, packs, pyg, tables, worlds
 
     kind, text, options = _parse(name)
-    cut_here = kind != "shapes" and kind not in KNOWN
-    lookup.one_of(kind, "split", split, ("train", "test", "all") if cut_here else ("train", "test"))
+    splits = ("train", "test") if name in WHOLE_SPLITS else ("train", "test", "all")
+    lookup.one_of(kind, "split", split, splits)
     for key, value in (("limit", limit), ("size", size)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise UsageError(f"{key}={value!r} is no whole number from 0.", "Nothing was loaded.",
                              f"{key}=0")
-    if kind == "shapes":
-        return shapes.load(split, limit, size, seed)
+    if kind in WORLDS:
+        return worlds.load(kind, split, limit, size, seed)
     if kind == "digits":
         return images.load_digits(split, limit, size)
     if kind in KNOWN:

@@ -58,6 +58,17 @@ class GraphSet(_Samples):
         counts = self.graph.bincount().to(codes)[:, None]
         return (sums.index_add(0, self.graph, codes) / counts)[self.graph]
 
+    def smoothed(self, times: int = 1) -> Tensor:
+        """Features (N, F), each the mean over a node and its neighbours, `times` in a row.
+
+        What the edges give without any learning: the control of whatever learns on a graph.
+        """
+        values, (source, target) = self.features, self.edges
+        count = 1 + target.bincount(minlength=len(self))[:, None]
+        for _ in range(times):
+            values = values.index_add(0, target, values[source]) / count
+        return values
+
     def take(self, which: int | Tensor) -> Self:
         """The graph of the first `which` nodes, or of an index: edges between them stay."""
         every = torch.arange(len(self))

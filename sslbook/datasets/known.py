@@ -65,8 +65,20 @@ PLANETOID = {
         "ty": "55e5bd1ba1e733a04598753ad1a8d57957f4b8f89e74519f41f4f4938767e4ce",
     },
 }
-SHAPES = ("8 coloured shapes, drawn by the package; 6,000 + 2,000 images (3, 32, 32); "
-          "CC0 1.0 (drawn by sslbook)")
+_DRAWN, _CC0 = "6,000 + 2,000 images (3, 16, 16)", "CC0 1.0 (drawn by sslbook)"
+WORLDS = {  # drawn by the package: what each set is made of, and a line about it
+    "shapes": ("image", "8 coloured shapes, drawn by the package; 6,000 + 2,000 images "
+                        f"(3, 32, 32); {_CC0}"),
+    "creatures": ("image", "8 creatures, each with another four of eight limbs, in random "
+                           f"colours; {_DRAWN}; {_CC0}"),
+    "emblems": ("image", f"8 emblems that fill the picture, in any colours; {_DRAWN}; {_CC0}"),
+    "painted_digits": ("image", "the handwritten digits of scikit-learn, painted in colours, 10 "
+                                f"classes; {_DRAWN}; digits CC BY 4.0"),
+    "sbm_words": ("graph", "a stochastic block model: 1,500 nodes with words of their class among "
+                           f"words of their style, 6 classes, 120 + 1,000 nodes; {_CC0}"),
+    "mixed_signs": ("table", "6 patterns over 24 columns, half of the rows with all signs turned, "
+                             f"and 12 columns of noise; 6,000 rows, 80 / 20 %; {_CC0}"),
+}
 DIGITS = "handwritten digits, 1,438 + 359 grey images (3, 8, 8), 10 classes; CC BY 4.0"
 KNOWN = {
     "mnist": Known(
@@ -103,3 +115,5 @@ KNOWN = {
         _UNSTATED, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713),
     ),
 }
+# Sets whose two splits are drawn or published apart, and cannot be loaded as one.
+WHOLE_SPLITS = (*(name for name, (kind, _) in WORLDS.items() if kind == "image"), *KNOWN)

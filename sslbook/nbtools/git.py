@@ -31,7 +31,7 @@ def _sources(chapter: Chapter) -> list[str]:
     """The files that make a chapter what it is, as git names them."""
     twins = [f"sslbook/methods/{name}.py" for name in chapter.twin]
     tests = [f"tests/methods/test_{name}.py" for name in chapter.twin]
-    data = [f"sslbook/datasets/{name}.py" for name in chapter.data]
+    data = [f"sslbook/datasets/worlds/{name}.py" for name in chapter.data]
     described = chapter.inside.removesuffix(".ipynb") + ".yml"
     return [chapter.inside, described, *twins, *tests, *data]
 

@@ -11,14 +11,13 @@ from torch import nn
 
 from sslbook import datasets, nets, records
 from sslbook.core import files, paths
-from sslbook.datasets.known import KNOWN
+from sslbook.datasets.known import WHOLE_SPLITS
 from sslbook.errors import UsageError, UserError
 from sslbook.judging import features
 from sslbook.run import intake
 from sslbook.run.intake import Prepare
 from sslbook.training.checkpoints import load_weights, save_weights
 
-WHOLE_SPLITS = ("shapes", *KNOWN)  # sets that are not cut here, and cannot be loaded as one
 _PARTS = np.array(["train", "test", "neither"])
 
 

@@ -141,7 +141,7 @@ def repository(book):
     """The book in git: two commits on main, then a branch."""
     root = book.parent
     for name in ("notebooks/start/welcome.ipynb", "notebooks/next/twins.ipynb", "README.md",
-                 "sslbook/methods/twins.py", "sslbook/datasets/shapes.py"):  # fmt: skip
+                 "sslbook/methods/twins.py", "sslbook/datasets/worlds/shapes.py"):  # fmt: skip
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("1", encoding="utf-8")
     commit_with(root, "init", "-q", "-b", "main")
@@ -168,7 +168,7 @@ def names(root, base=None):
 
 @pytest.mark.parametrize(("file", "chapters"), [
     ("notebooks/next/twins.ipynb", ["twins"]), ("sslbook/methods/twins.py", ["twins"]),
-    ("sslbook/datasets/shapes.py", ["welcome"]), ("README.md", []),
+    ("sslbook/datasets/worlds/shapes.py", ["welcome"]), ("README.md", []),
 ])
 @pytest.mark.parametrize("base", ["main", None])
 @pytest.mark.parametrize("committed", [False, True])

@@ -18,10 +18,11 @@ WRONG = [
     ("linear_jepa", "shapes", "linear_jepa takes no data set, so not shapes either."),
 ]
 SETS = {
-    "simclr": "It takes: shapes, digits, mnist, fashion_mnist, cifar10, cifar100, stl10, "
-              "folder:PATH, pack:FILE.npz",
-    "t_jepa": "It takes: breast_cancer, wine, iris, csv:FILE",
-    "graphmae": "It takes: digits_knn, cora, citeseer, graph:FILE.npz, graph:FOLDER, pyg:NAME",
+    "simclr": "It takes: shapes, creatures, emblems, painted_digits, digits, mnist, fashion_mnist, "
+              "cifar10, cifar100, stl10, folder:PATH, pack:FILE.npz",
+    "t_jepa": "It takes: mixed_signs, breast_cancer, wine, iris, csv:FILE",
+    "graphmae": "It takes: sbm_words, digits_knn, cora, citeseer, graph:FILE.npz, graph:FOLDER, "
+                "pyg:NAME",
     "linear_jepa": "Leave DATASET out.",
 }
 

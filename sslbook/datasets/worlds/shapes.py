@@ -7,15 +7,11 @@ so raw pixels and a random network say little about the class, and what a method
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from sslbook.core.streams import derive
-from sslbook.datasets.known import SHAPES
 from sslbook.datasets.types import ImageSet
+from sslbook.datasets.worlds import drawing
 
 CLASSES = ("disc", "square", "triangle", "ring", "plus", "star", "half-disc", "two bars")
-COUNTS = {"train": 6000, "test": 2000}
-LICENCE = "CC0 1.0 (drawn by sslbook)"
 # Of 24,000 images at 32 pixels, seeds 0-3; a test compares.
 MEAN = (0.5004, 0.4998, 0.5010)
 STD = (0.2868, 0.2898, 0.2880)
@@ -27,7 +23,6 @@ CONTRAST = 0.5  # least distance of the two colours in the RGB cube, whose edge 
 LUMA = 0.15  # least difference of their brightness, so that a grey copy still shows the shape
 _CANDIDATES = 8  # foreground colours drawn per image; the first with enough contrast is taken
 _LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
-_BLOCK = 512  # images painted at once: bounds the memory at large sizes
 
 
 def shapes(n: int, seed: int = 0, size: int = 32, split: str = "train") -> ImageSet:
@@ -36,39 +31,18 @@ def shapes(n: int, seed: int = 0, size: int = 32, split: str = "train") -> Image
     A smaller call returns the first images of a larger one; every 8 images from the start hold
     each class once. images: uint8 (n, 3, size, size); labels: int64 (n,). factors: shape int64;
     x, y (centre, rightwards and downwards from the middle) and radius in half-widths, angle in
-    degrees, clockwise, float32 (n,); fg, bg (the two colours, 0-1) float32 (n, 3).
+    degrees, clockwise, float32 (n,); fg, bg (the two colours, 0-1) float32 (n, 3); cover, the share
+    of each pixel inside the outline, of 255, uint8 (n, 1, size, size).
     """
-    factors = _factors(seed, split, n)
-    noise = np.random.PCG64(derive(seed, "shapes", split, "noise"))
-    images = np.empty((n, 3, size, size), dtype=np.uint8)
-    for start in range(0, n, _BLOCK):
-        block = {key: value[start : start + _BLOCK] for key, value in factors.items()}
-        images[start : start + _BLOCK] = _paint(block, size, noise)
-    tensors = {key: torch.from_numpy(value) for key, value in factors.items()}
-    return ImageSet(
-        name="shapes", split=split, images=torch.from_numpy(images), labels=tensors["shape"],
-        classes=CLASSES, mean=MEAN, std=STD, licence=LICENCE, source="sslbook.datasets.shapes",
-        description=SHAPES, factors=tensors,
-    )
+    return drawing.image_set("shapes", seed, split, size, _factors(seed, split, n), "shape", _paint,
+                             NOISE, classes=CLASSES, mean=MEAN, std=STD)
 
 
-def load(split: str, limit: int, size: int, seed: int) -> ImageSet:
-    """The first `limit` (0: all) of a split's 6,000 or 2,000 shapes; no others are drawn."""
-    n = min(limit or COUNTS[split], COUNTS[split])
-    return shapes(n, seed, size or 32, split)
-
-
-def _factors(seed: int, split: str, n: int) -> dict[str, np.ndarray]:
-    """What each image shows; names, shapes and units as in `shapes`.
-
-    From PCG64's raw output, which NumPy promises to keep, a fixed count of numbers per image.
-    """
-    rows = -(-n // 8) * 8
-    columns = 8 + 3 * _CANDIDATES
-    raw = np.random.PCG64(derive(seed, "shapes", split, "factors")).random_raw(rows * columns)
-    draws = ((raw >> np.uint64(11)) * 2.0**-53).reshape(rows, columns)
-    # Eight images at a time: the order of eight random numbers is a random order of the classes.
-    shape = np.argsort(draws[:, 0].reshape(-1, 8), axis=1).reshape(-1)[:n].astype(np.int64)
+def _factors(seed: int, split: str, n: int) -> drawing.Factors:
+    """What each image shows; names, shapes and units as in `shapes`."""
+    draws = drawing.uniform(drawing.rounded_up(n, 8), 8 + 3 * _CANDIDATES, seed, "shapes", split,
+                            "factors")
+    shape = drawing.balanced(draws[:, 0], 8)[:n]
     draws = draws[:n]
     radius = RADIUS[0] + (RADIUS[1] - RADIUS[0]) * draws[:, 1]
     room = 1 - radius  # the outline stays inside the image
@@ -96,42 +70,22 @@ def _contrasting(colour: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return candidates[np.arange(len(colour)), far.argmax(axis=1)]
 
 
-def _paint(factors: dict[str, np.ndarray], size: int, noise: np.random.PCG64) -> np.ndarray:
-    """The images of some factors, uint8 (n, 3, size, size).
+def _paint(factors: drawing.Factors, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """What some factors show, see `drawing.Paint`.
 
     A pixel is covered in proportion to its signed distance from the outline, from half a pixel
     outside to half a pixel inside: smooth edges without drawing at a higher resolution.
     """
     n = len(factors["shape"])
-    middle = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)  # pixel centres, half-widths
-    u = middle[None, None, :] - factors["x"][:, None, None]
-    v = middle[None, :, None] - factors["y"][:, None, None]
-    angle = np.deg2rad(factors["angle"].astype(np.float64))
-    scale = 1 / factors["radius"]
-    cos = (np.cos(angle) * scale).astype(np.float32)[:, None, None]
-    sin = (np.sin(angle) * scale).astype(np.float32)[:, None, None]
-    x, y = cos * u + sin * v, sin * u - cos * v  # the shape's own frame, y upwards
+    x, down = drawing.frame(factors, factors["radius"], size)
     distance = np.empty((n, size, size), dtype=np.float32)
     for k, outline in enumerate(_OUTLINES):
         rows = factors["shape"] == k
-        distance[rows] = outline(x[rows], y[rows])
+        distance[rows] = outline(x[rows], -down[rows])  # their frame has y upwards
     pixels = distance * (factors["radius"] * np.float32(size / 2))[:, None, None]
     cover = np.clip(0.5 - pixels, 0, 1)[:, None]
     fg, bg = (255 * factors[key][:, :, None, None] for key in ("fg", "bg"))
-    picture = bg + cover * (fg - bg) + _noise(noise, n, size)
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-
-
-def _noise(generator: np.random.PCG64, n: int, size: int) -> np.ndarray:
-    """Noise of standard deviation NOISE, float32 (n, 3, size, size).
-
-    The two halves of a random byte, added up: a triangle from -15 to 15, of variance 42.5.
-    """
-    words = -(-3 * size * size // 8)
-    raw = generator.random_raw(n * words).astype("<u8").view(np.uint8).reshape(n, words * 8)
-    raw = raw[:, : 3 * size * size].reshape(n, 3, size, size)
-    table = np.array([(b >> 4) + (b & 15) - 15 for b in range(256)]) * (NOISE / 42.5**0.5)
-    return table.astype(np.float32)[raw]
+    return bg + cover * (fg - bg), cover
 
 
 # The outlines, as signed distances in the frame where the shape's radius is 1 (negative inside).
