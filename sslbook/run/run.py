@@ -198,6 +198,7 @@ class Run:
                         "cpu": round(time.process_time() - self.cpu_began, 2)},
             "memory_mb": device.peak_memory_mb(),
             "trainings": self.trainings, "scores": self.scores.rows,
+            "factors": self.scores.factors, "labels": self.scores.label_curves,
             "diagnostics": self.diagnostics,
             "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}
                        for key, claim in self.claims.items()},
