@@ -17,6 +17,7 @@ from sslbook.lesson.viz import style
 READ_OUTS = {"linear": "a linear read-out", "knn": "nearest neighbours"}
 MARKS = {"random": "s", "pixels": "D", "scratch": "^", "supervised": "v"}
 Table = Mapping[str, Mapping[str, float]]  # factor -> read-out -> 0..1
+Curve = Mapping[str, Mapping[str, Any]]  # labels per class in words -> labels, draws (0..1)
 
 
 def factor_profile(profiles: Mapping[str, Table | Sequence[Table]], *, title: str = "") -> Figure:
@@ -32,9 +33,6 @@ def factor_profile(profiles: Mapping[str, Table | Sequence[Table]], *, title: st
     tables = {name: _seeds(table) for name, table in profiles.items()}
     method = _method(tables)
     rows = _by_mean(tables[method])
-    if not rows:
-        raise UsageError("There is no factor to draw.", "Nothing was drawn.",
-                         "Take a world that says what it was drawn from, such as shapes.")
     fig = style.figure(style.active().strip[0], 1.15 + 0.25 * len(rows))
     style.headline(fig, title)
     axes = fig.subplots(1, 2, sharey=True)
@@ -63,7 +61,7 @@ def factor_matrix(profiles: Mapping[str, Table | Sequence[Table]], *, title: str
 
     profiles: as in `factor_profile`; controls ("random", "pixels") come last, below a gap.
     read_out: "linear" or "knn". Factors are sorted by what the methods keep on average. A factor
-    that a method's world does not have is a dash.
+    that a method's world does not have is a dash. Raises UsageError without a factor.
     """
     tables = {name: _seeds(table) for name, table in profiles.items()}
     methods = [name for name in tables if name not in style.COLOURS]
@@ -91,12 +89,13 @@ def factor_matrix(profiles: Mapping[str, Table | Sequence[Table]], *, title: str
     return fig
 
 
-def label_curve(curves: Mapping[str, Mapping[str, Any]], *, title: str = "",
+def label_curve(curves: Mapping[str, Curve | Sequence[Curve]], *, title: str = "",
                 chance: float | None = None) -> Figure:
     """Accuracy by labels per class, on a logarithmic axis, one line per encoder.
 
-    curves: {name: `judging.label_curve`}. Lines are means, bands reach from the worst draw to the
-    best. chance: accuracy in 0-1, a dotted line; None draws nothing.
+    curves: {name: `judging.label_curve`, or a list of them, one per seed}. Lines are means over
+    all draws, bands reach from the worst draw to the best. chance: accuracy in 0-1, a dotted
+    line; None draws nothing.
     """
     sizes = style.active()
     fig = style.figure(sizes.strip[0], 1.35 * sizes.strip[1])
@@ -105,13 +104,15 @@ def label_curve(curves: Mapping[str, Mapping[str, Any]], *, title: str = "",
     method = _method(curves)
     ticks, ends = {}, []
     for name, curve in curves.items():
-        points = sorted(curve.items(), key=lambda item: item[1]["labels"])
-        ticks |= {point["labels"]: word for word, point in points}
-        x = [point["labels"] for _, point in points]
-        mean = np.array([point["mean"] for _, point in points]) * 100
+        draws: dict[int, list[float]] = {}
+        for word, point in (item for one in _seeds(curve) for item in one.items()):
+            ticks[point["labels"]] = word
+            draws.setdefault(point["labels"], []).extend(point["draws"])
+        x = sorted(draws)
+        low, mean, high = (np.array([part(draws[count]) for count in x]) * 100
+                           for part in (min, np.mean, max))
         colour, mark = _look(name, list(curves), method)
-        ax.fill_between(x, *(np.array([end(point["draws"]) for _, point in points]) * 100
-                             for end in (min, max)), color=colour, alpha=0.18, lw=0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
         ax.plot(x, mean, color=colour, marker=mark, ms=5, mec="white", mew=0.7, clip_on=False,
                 zorder=4 if name == method else 3)
         ends.append((mean[-1], style.ROLE_NAMES.get(name, name), colour))
@@ -144,8 +145,11 @@ def _mean(tables: Sequence[Table], factor: str, read_out: str) -> float:
 
 
 def _by_mean(tables: Sequence[Table]) -> list[str]:
-    """All factors of the tables, the best read one first."""
+    """All factors of the tables, the best read one first. Raises UsageError for none."""
     every = dict.fromkeys(factor for table in tables for factor in table)
+    if not every:
+        raise UsageError("There is no factor to draw.", "Nothing was drawn.",
+                         "Take a world that says what it was drawn from, such as shapes.")
     return sorted(every, key=lambda factor: -_mean(tables, factor, "linear"))
 
 
