@@ -100,6 +100,8 @@ def test_the_matrix_has_a_number_for_each_factor_and_controls_below():
         "colour", "place", "class", "turn"]
     assert [text.get_text() for text in ax.texts] == [
         "90", "–", "10", "0", "–", "50", "–", "–", "70", "–", "20", "50"]
+    near = viz.factor_matrix({"a": table(x=(0.9, 0.1), y=(0.1, 0.8))}, read_out="knn").axes[0]
+    assert [text.get_text() for text in near.texts] == ["80", "10"]
     heights = ax.get_yticks()
     assert heights[2] - heights[1] > 1.2 > heights[1] - heights[0]
 

@@ -48,6 +48,8 @@ def factor_profile(profiles: Mapping[str, Table | Sequence[Table]], *, title: st
         ax.grid(axis="y", color=style.FAINT, lw=0.6)
         ax.spines["left"].set_visible(False)
     axes[0].set_yticks(range(len(rows)), rows)
+    for name in axes[0].get_yticklabels():
+        name.set_fontweight("bold" if name.get_text() == "class" else "normal")
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
     for ax in axes:
         ax.tick_params(axis="y", length=0)
@@ -66,7 +68,7 @@ def factor_matrix(profiles: Mapping[str, Table | Sequence[Table]], *, title: str
     tables = {name: _seeds(table) for name, table in profiles.items()}
     methods = [name for name in tables if name not in style.COLOURS]
     names = methods + [name for name in tables if name in style.COLOURS]
-    columns = _by_mean([table for name in methods or names for table in tables[name]])
+    columns = _by_mean([table for name in methods or names for table in tables[name]], read_out)
     values = np.array([[_mean(tables[name], column, read_out) for column in columns]
                        for name in names]).reshape(len(names), len(columns)) * 100
     heights = np.arange(len(names)) + 0.35 * (np.arange(len(names)) >= len(methods))
@@ -75,7 +77,7 @@ def factor_matrix(profiles: Mapping[str, Table | Sequence[Table]], *, title: str
     ax = fig.subplots()
     for (i, j), value in np.ndenumerate(values):
         known = direct.is_number(value)
-        fill = style.tint(style.BLUE, 1 - 0.9 * value / 100) if known else "white"
+        fill = style.tint(style.BLUE, 0.95 - 0.85 * value / 100) if known else "white"
         ax.barh(heights[i], 0.94, left=j - 0.47, height=0.92, color=fill, lw=0)
         ax.text(j, heights[i], f"{value:.0f}" if known else "–", ha="center", va="center",
                 fontsize=style.SMALL, color="white" if style.contrast(fill) > 3.4 else style.INK)
@@ -144,13 +146,13 @@ def _mean(tables: Sequence[Table], factor: str, read_out: str) -> float:
     return float(np.mean(found)) if found else np.nan
 
 
-def _by_mean(tables: Sequence[Table]) -> list[str]:
+def _by_mean(tables: Sequence[Table], read_out: str = "linear") -> list[str]:
     """All factors of the tables, the best read one first. Raises UsageError for none."""
     every = dict.fromkeys(factor for table in tables for factor in table)
     if not every:
         raise UsageError("There is no factor to draw.", "Nothing was drawn.",
                          "Take a world that says what it was drawn from, such as shapes.")
-    return sorted(every, key=lambda factor: -_mean(tables, factor, "linear"))
+    return sorted(every, key=lambda factor: -_mean(tables, factor, read_out))
 
 
 def _look(name: str, names: list[str], method: str) -> tuple[str, str]:
