@@ -17,7 +17,7 @@ from sslbook.judging.inputs import labelled, labels
 from sslbook.judging.probes import linear_probe
 
 PER_CLASS = (1, 2, 5, 10, 50, 0)  # labels per class; 0 is all
-RATES = (5e-4, 2e-3, 8e-3)
+RATES = (2e-3, 6e-3, 2e-2)  # short trainings want large ones
 _FEW, _SPLITS = 10, 5  # up to so many labels per class l2 is chosen on so many held-out fifths
 
 
@@ -58,7 +58,7 @@ def label_curve(
 def scratch_curve(
     make_encoder: MakeEncoder, train: Split, test: Split, *, augment: Augment,
     prepare: Prepare | None = None, per_class: Sequence[int] = PER_CLASS, draws: int = 3,
-    seed: int = 0, rates: Sequence[float] = RATES, steps: int = 200, batch_size: int = 64,
+    seed: int = 0, rates: Sequence[float] = RATES, steps: int = 400, batch_size: int = 64,
     device: str | torch.device = "cpu",
 ) -> LabelCurve:
     """`label_curve` of a net that is trained from scratch on those labels: the same draws.
@@ -67,7 +67,8 @@ def scratch_curve(
     up to whole epochs) with the best of `rates` on the draw's own held-out fifth (`best_rate`);
     with one label per class nothing can be held out, and it is the middle one. The accuracy is
     that of a linear probe on the trained net's features, with the same labels. The cost is at most
-    (len(rates) + 1) * draws * len(per_class) trainings.
+    (len(rates) + 1) * draws * len(per_class) trainings. Too few steps make a weak opponent: with 50
+    labels per class of 16-pixel shapes, 200 reach 43 % and 600 reach 66 %.
     """
     known = labels(train.labels, len(train.images), "training set")
     streams = Streams(seed, "labels")

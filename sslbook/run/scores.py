@@ -13,6 +13,7 @@ from sslbook import judging, nets, records
 from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, of_split
+from sslbook.judging.few_labels import PER_CLASS, RATES
 from sslbook.lesson import viz
 from sslbook.lesson.verdicts import show_comparison
 from sslbook.records import controls, published
@@ -121,13 +122,14 @@ class Scores:
         return found
 
     def labels(self, row: str, encoder: nn.Module, train: Any, test: Any, *,
-               scratch: Any = None, steps: int = 200, draws: int = 5) -> Panel:
+               scratch: Any = None, steps: int = 400, draws: int = 5) -> Panel:
         """Accuracy with few labels: {row, "random", "pixels": `label_curve`}, as in `profile`.
 
         scratch: the augmentation with which the same net is trained from scratch on those labels
         alone, "scratch" (`scratch_curve`, `steps` updates, at most three draws); also a control,
-        but one that costs minutes where it is not stored. One draw in preset check. Kept for the
-        record; {} without labels.
+        but one that costs minutes where it is not stored. So short a training would starve with all
+        labels: there it has what the supervised control of `controls` reached with the method's
+        own budget. One draw in preset check. Kept for the record; {} without labels.
         """
         if not _labelled(train, test):
             print(f"{row}: no labels in {train.name}, so there is no label curve")
@@ -146,11 +148,16 @@ class Scores:
                                                                   "draws": draws})
         if scratch is not None:
             steps = min(steps, getattr(self.settings, "max_steps", 0) or steps)
-            parts = {"panel": "scratch", "draws": min(3, draws), "steps": steps,
+            few = [count for count in PER_CLASS if count]
+            parts = {"panel": "scratch", "draws": min(3, draws), "steps": steps, "rates": RATES,
                      "views": repr(scratch.recipes[0]), **self._parts(encoder, train, test)}
             found |= controls.cached(parts, lambda: {"scratch": judging.scratch_curve(
                 _maker(encoder), train, test, augment=scratch, prepare=_prepare(train),
-                draws=min(3, draws), steps=steps, seed=self.settings.seed, device=self.device)})
+                per_class=few, draws=min(3, draws), steps=steps, seed=self.settings.seed,
+                device=self.device)})
+            if "all" in found[row] and "linear" in (whole := self.rows.get("supervised", {})):
+                found["scratch"]["all"] = {**found[row]["all"], "mean": whole["linear"],
+                                           "draws": [whole["linear"]]}
         self.label_curves |= found
         return found
 

@@ -15,6 +15,7 @@ from sslbook import datasets, judging, nets, records
 from sslbook.core import paths
 from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
+from sslbook.judging import few_labels
 from sslbook.records import schema
 from sslbook.run.scores import Scores
 from sslbook.views import Augment, Recipe, preparer
@@ -25,7 +26,13 @@ ROWS = ["mine", "random", "pixels"]
 
 @pytest.fixture(scope="module")
 def sets():
-    return [datasets.load("shapes", split, limit=24, size=8) for split in ("train", "test")]
+    return [datasets.load("shapes", split, limit=16, size=8) for split in ("train", "test")]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """One held-out fifth in place of five."""
+    monkeypatch.setattr(few_labels, "_SPLITS", 1)
 
 
 def make_encoder(width=4, **more):
@@ -60,7 +67,7 @@ def test_a_profile_stands_beside_its_controls_which_are_computed_once(sets, monk
     assert [again["random"], again["pixels"]] == [profiles["random"], profiles["pixels"]]
     assert again["other"] != profiles["mine"]
     others = [(table(seed=1), encoder(), sets), (table(), make_encoder(width=5), sets),
-              (table(), encoder(), (sets[0].take(20), sets[1])),
+              (table(), encoder(), (sets[0].take(12), sets[1])),
               (table(), encoder(), (dataclasses.replace(sets[0], factors={}), sets[1]))]
     for scores, net, seen in others:
         with pytest.raises(AssertionError, match="computed again"):
@@ -75,10 +82,14 @@ def test_a_label_curve_stands_beside_its_controls(sets, monkeypatch):
     assert list(curves) == [*ROWS, "scratch"]
     bank, queries = (judging.features(encoder(), one, prepare=preparer(train)) for one in sets)
     assert curves["mine"] == judging.label_curve(bank, train.labels, queries, test.labels, draws=1)
-    assert [list(curve) for curve in curves.values()] == [["1", "2", "all"]] * 4
+    assert [list(curve) for curve in curves.values()] == [["1", "all"]] * 3 + [["1"]]
     assert found.label_curves == curves
     monkeypatch.setattr(judging, "scratch_curve", never, raising=False)
-    assert table().labels("mine", encoder(), train, test, scratch=augment, draws=1) == curves
+    found = table()  # with all labels, a net from scratch is the supervised control
+    found.add("supervised", {"linear": 0.9})
+    again = found.labels("mine", encoder(), train, test, scratch=augment, draws=1)
+    assert again["scratch"].pop("all") == {"labels": 2, "mean": 0.9, "spread": 0, "draws": [0.9]}
+    assert again == curves
     with pytest.raises(AssertionError, match="computed again"):
         table(max_steps=1).labels("mine", encoder(), train, test, scratch=augment, draws=1)
 
@@ -152,6 +163,6 @@ def test_the_supervised_control_may_choose_its_rate_and_keeps_the_old_key(sets, 
     chosen.controls(make_encoder, train, test, augment, rates=(1e-3, 1e-2, 1e-1))
     assert [lr for _, lr in tried[:3]] == [1e-3, 1e-2, 1e-1]
     assert len(tried) == 4
-    assert tried[3][0] == 24 > tried[0][0]  # the rate is chosen on a split of the training set
+    assert tried[3][0] == 16 > tried[0][0]  # the rate is chosen on a split of the training set
     assert tried[3][1] in (1e-3, 1e-2, 1e-1)
     assert list(chosen.rows) == ["chance", "pixels", "random", "supervised"]
