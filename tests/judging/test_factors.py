@@ -84,6 +84,10 @@ def test_categories_are_balanced_and_above_chance():
                                     adjusted=True)
     assert one(y)["linear_raw"] == pytest.approx(expected, abs=0.02)
     assert expected > plain + 0.1  # the rare class would mostly go unseen
+    model = KNeighborsRegressor(20, metric="cosine", weights=lambda d: np.exp(-d / 0.1))
+    rare = model.fit(X[:TRAIN], y[:TRAIN].double()).predict(X[TRAIN:])  # its share of the votes
+    near = balanced_accuracy_score(y[TRAIN:], rare > float(share), adjusted=True)
+    assert one(y)["knn_raw"] == pytest.approx(near)
 
 
 def test_a_class_between_two_others_is_read():
