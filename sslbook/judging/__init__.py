@@ -12,6 +12,8 @@ __getattr__, __all__ = lazy(__name__, {
                  "scores", "supervised_control", "supervised_encoder"),
     "diagnostics": ("alignment", "collapse_level", "rankme", "spectrum", "spread", "uniformity"),
     "encoding": ("calibrate_batchnorm", "features"),
+    "factors": ("factor_profile",),
+    "few_labels": ("label_curve", "scratch_curve"),
     "online": ("OnlineProbe", "embeddings"),
     "regression": ("regression_scores",),
     "probes": ("LinearProbe", "knn", "knn_table", "linear_probe", "neighbours"),

@@ -7,7 +7,8 @@ anything with `.images` (uint8, or floats when `prepare` is None) and `.labels`;
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from sslbook.core.streams import Streams
 from sslbook.errors import UsageError
 from sslbook.judging.encoding import Prepare, Split, calibrate_batchnorm, features
 from sslbook.judging.inputs import labels
+from sslbook.judging.logistic import held_out
 from sslbook.judging.probes import knn_table, linear_probe
 from sslbook.judging.regression import mean_scores, regression_scores
 
@@ -130,28 +132,58 @@ def supervised_encoder(
     return encoder.eval()
 
 
+def best_rate(
+    make_encoder: MakeEncoder, streams: Streams, train: Any, *, rates: Sequence[float],
+    prepare: Prepare | None = None, **training: Any,
+) -> float:
+    """The learning rate with which `supervised_encoder` (which takes `training`) is best.
+
+    Each of `rates` trains on four fifths of the training set (an ImageSet), class by class; the
+    linear probe of what it learned is judged on the rest, and the test set has no part in it. On a
+    tie it is the smaller one; where no class has two samples, the middle one.
+    """
+    rates = sorted(rates)
+    target = labels(train.labels, len(train.images), "training set").unique(return_inverse=True)[1]
+    mask = held_out(target, int(target.max()) + 1, streams.seed)
+    if len(rates) == 1 or not bool(mask.any()):
+        return rates[len(rates) // 2]
+    fitted, judged = train.take(~mask), train.take(mask)
+    found = {}
+    for rate in rates:
+        encoder = supervised_encoder(make_encoder, streams, fitted, lr=rate, **training)
+        x, queries = (features(encoder, one, prepare=prepare) for one in (fitted, judged))
+        found[rate] = linear_probe(x, fitted.labels, queries, judged.labels).accuracy
+    return max(found, key=found.get)
+
+
 def supervised_control(
     make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
     augment: Augment, epochs: int, prepare: Prepare | None = None,
-    device: str | torch.device = "cpu", **training: float,
+    device: str | torch.device = "cpu", lr: float = 2e-3, rates: Sequence[float] = (),
+    **training: float,
 ) -> dict[str, float]:
-    """`scores` of `supervised_encoder` (which takes `training`): what labels would give."""
-    encoder = supervised_encoder(
-        make_encoder, streams, train, augment=augment, epochs=epochs, device=device, **training
-    )
+    """`scores` of `supervised_encoder` (which takes `training`): what labels would give.
+
+    rates: learning rates of which it takes its own best (`best_rate`) in place of `lr`.
+    """
+    training |= {"augment": augment, "epochs": epochs, "device": device}
+    if rates:
+        lr = best_rate(make_encoder, streams, train, rates=rates, prepare=prepare, **training)
+    encoder = supervised_encoder(make_encoder, streams, train, lr=lr, **training)
     return encoder_scores(encoder, train, test, prepare=prepare)
 
 
 def control_scores(
     make_encoder: MakeEncoder, streams: Streams, train: Split, test: Split, *,
     prepare: Prepare | None = None, augment: Augment | None = None, epochs: int = 0,
-    device: str | torch.device = "cpu", **training: float,
+    device: str | torch.device = "cpu", rates: Sequence[float] = (), **training: float,
 ) -> dict[str, dict[str, float]]:
     """All controls: {"chance", "pixels", "random"}, and "supervised" with `augment` and epochs > 0.
 
     Each is a dict as of `scores`: of the flattened prepared pixels, of `random_encoder`, of
     `supervised_encoder`; chance is the same number for every measure. Raises DataError
-    without labels. training: batch_size, lr and weight_decay of the supervised one.
+    without labels. training: batch_size, lr and weight_decay of the supervised one; rates: those
+    of which it takes its best.
     """
     raw = encoder_scores(lambda x: x, train, test, prepare=prepare)
     untrained = random_encoder(make_encoder, streams.child("random"), train, prepare=prepare,
@@ -164,7 +196,7 @@ def control_scores(
     if augment is not None and epochs > 0:
         found["supervised"] = supervised_control(
             make_encoder, streams.child("supervised"), train, test, augment=augment,
-            epochs=epochs, prepare=prepare, device=device, **training,
+            epochs=epochs, prepare=prepare, device=device, rates=rates, **training,
         )
     return found
 

@@ -42,7 +42,7 @@ def features(
     Raises UsageError for no images, or for integers without `prepare`.
     """
     edges = getattr(x, "edges", None)
-    images = x if isinstance(x, Tensor) else x.images if edges is None else x.features
+    images = _inputs(x)
     if len(images) < 1 or batch_size < 1:
         raise UsageError(f"features got {len(images)} images and a batch size of {batch_size}.")
     with _judged(encoder):
@@ -50,6 +50,17 @@ def features(
             return _encode(encoder, images, prepare, edges).float().cpu()
         parts = [_encode(encoder, part, prepare).float().cpu() for part in images.split(batch_size)]
     return torch.cat(parts)
+
+
+def of_split(split: Split, values: Tensor) -> Tensor:
+    """Features (N, D) or labels (N,) of a split as they are judged: of a graph, the split's nodes.
+
+    Of many graphs, a feature is then the mean of its graph.
+    """
+    index = getattr(split, "index", None)
+    if index is None:
+        return values
+    return (split.pool(values) if values.is_floating_point() and values.ndim > 1 else values)[index]
 
 
 def calibrate_batchnorm(
@@ -66,7 +77,7 @@ def calibrate_batchnorm(
     mixed ones. Weights and momenta are left as they are. Raises UsageError for fewer than two
     images, or for integers without `prepare`.
     """
-    images = x if isinstance(x, Tensor) else x.images
+    images = _inputs(x)
     if len(images) < 2 or batch_size < 2:
         raise UsageError(
             f"calibrate_batchnorm needs two images or more in a batch; there are {len(images)} "
@@ -88,6 +99,15 @@ def calibrate_batchnorm(
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     return encoder
+
+
+def _inputs(x: Tensor | Split) -> Tensor:
+    """The tensor that an encoder takes: images, a table's rows, or the features of a graph."""
+    if isinstance(x, Tensor):
+        return x
+    if getattr(x, "edges", None) is not None:
+        return x.features
+    return getattr(x, getattr(x, "inputs", "images"))
 
 
 def _encode(encoder: Callable[..., Tensor], images: Tensor, prepare: Prepare | None,

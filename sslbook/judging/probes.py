@@ -30,7 +30,7 @@ def neighbours(query: Tensor, bank: Tensor, k: int) -> Tensor:
     """
     query, bank = matrix(query, "queries"), matrix(bank, "bank")
     same_width(bank, query)
-    return _nearest(query, bank, k)[1]
+    return nearest(query, bank, k)[1]
 
 
 def knn(
@@ -64,7 +64,7 @@ def knn_table(
     train_x, train_y, test_x, test_y = labelled(train_x, train_y, test_x, test_y)
     if not temperature > 0:
         raise UsageError(f"knn got temperature={temperature}; it must be more than 0.")
-    similarity, index = _nearest(test_x, train_x, max(ks))
+    similarity, index = nearest(test_x, train_x, max(ks))
     classes, known = train_y.unique(return_inverse=True)
     # exp((s - best) / t) instead of exp(s / t): the same winner, and no overflow for a small t.
     weight = ((similarity - similarity[:, :1]) / temperature).exp()
@@ -78,7 +78,7 @@ def _vote(votes: Tensor, weight: Tensor, classes: Tensor, test_y: Tensor) -> flo
     return float((classes[best.int().argmax(dim=1)] == test_y).double().mean())
 
 
-def _nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def nearest(query: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Similarities and indices (Q, k) of the nearest rows, ties by index, chunked over queries."""
     if k < 1:
         raise UsageError(f"k={k} neighbours were asked for.", todo="Take k from 1 on.")
@@ -116,8 +116,8 @@ class LinearProbe:
     """A fitted linear probe. accuracy: on the test features, 0..1. l2: the strength used.
 
     weight (D, C) and bias (C,) act on raw features; classes (C,) are the labels of the columns.
-    tried: {l2: accuracy on the held-out fifth}, empty when l2 was given. converged: False when
-    the solver ran out of steps.
+    tried: {l2: accuracy on the held-out fifth}, empty when l2 was given or nothing could be held
+    out. converged: False when the solver ran out of steps.
     """
 
     accuracy: float
@@ -144,6 +144,7 @@ def linear_probe(
     test_y: Tensor | None,
     l2: float | None = None,
     seed: int = 0,
+    splits: int = 1,
 ) -> LinearProbe:
     """Multinomial logistic regression on standardised features, scored on the test features.
 
@@ -151,7 +152,9 @@ def linear_probe(
     LogisticRegression(C=1 / (l2 * N)) on StandardScaler's features. Columns that are constant in
     the training set are left at 0. Without l2, each value of L2_GRID is fitted on four fifths of
     the training set and judged on the rest, class by class and by `seed`; the best, on a tie the
-    strongest, is fitted again on all of it. The test set has no part in the choice.
+    strongest, is fitted again on all of it. The test set has no part in the choice. Where labels
+    are few, `splits` > 1 draws the held-out fifth so often and takes the mean accuracy; where no
+    class has two samples, none can be held out, and l2 is L2_UNTUNED.
 
     train_x (N, D), train_y (N,), test_x (M, D), test_y (M,). Test samples of a class that is not
     in the training set count as errors. Raises DataError without labels, UsageError for one class
@@ -172,7 +175,10 @@ def linear_probe(
     x = x @ axes  # (N, R)
     tried, start = {}, None
     if l2 is None:
-        tried, starts = _try_out(x, target, len(classes), variances, seed)
+        parts = [_try_out(x, target, len(classes), variances, seed + i) for i in range(splits)]
+        starts, common = parts[0][1], set.intersection(*(set(accuracy) for accuracy, _ in parts))
+        tried = {value: sum(accuracy[value] for accuracy, _ in parts) / splits
+                 for value in L2_GRID if value in common}
         l2 = max(tried, key=lambda value: (tried[value], value), default=L2_UNTUNED)
         start = starts.get(l2)
     [(solution, converged)] = fit_path(x, target, len(classes), variances, (l2,), start)

@@ -73,6 +73,8 @@ class Record(TypedDict):
     memory_mb: NotRequired[float | None]
     trainings: NotRequired[dict[str, dict[str, Any]]]
     scores: dict[str, dict[str, float | None]]
+    factors: NotRequired[dict[str, dict[str, dict[str, float]]]]
+    labels: NotRequired[dict[str, dict[str, dict[str, Any]]]]
     diagnostics: NotRequired[dict[str, float | None]]
     claims: dict[str, Measured]
 

@@ -169,6 +169,15 @@ class Run:
     def _pool(self) -> list[records.Record]:
         return records.pool_of(self.record("finished"), self.folder.parents[1])
 
+    def over_seeds(self, panel: str) -> dict[str, list[dict[str, Any]]]:
+        """What `scores.profile` ("factors") or `scores.labels` ("labels") kept: row -> by seed.
+
+        Of this run, last, and of the finished ones that differ from it in the seed alone, the
+        book's among them: for `viz.factor_profile` and `viz.label_curve`.
+        """
+        pool: list[dict[str, Any]] = [record.get(panel, {}) for record in self._pool()]
+        return {row: [kept[row] for kept in pool if row in kept] for row in pool[-1]}
+
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""
         show_verdicts(self.claims, self.verdicts())
@@ -198,6 +207,7 @@ class Run:
                         "cpu": round(time.process_time() - self.cpu_began, 2)},
             "memory_mb": device.peak_memory_mb(),
             "trainings": self.trainings, "scores": self.scores.rows,
+            "factors": self.scores.factors, "labels": self.scores.label_curves,
             "diagnostics": self.diagnostics,
             "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}
                        for key, claim in self.claims.items()},

@@ -69,7 +69,7 @@ def test_the_table_names_the_measures(split, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "accuracy" not in lines[0]
     assert [*filter(None, lines[0].split("  "))][1:] == [
-        "kNN k=20, R² (%)", "linear, R² (%)", "linear, mean error", "effective rank"]
+        "kNN k=20, R² (%)", "linear, R² (%)", "linear, mean error", "effective rank of h"]
     assert lines[2].split() == ["small", "–", "-25.0", "0.00123", "–"]
 
 

@@ -390,7 +390,7 @@ def test_the_table_fits_a_terminal_and_names_the_controls(capsys):
     viz.scores_table(SCORES)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split("  ")[-1] == "effective rank"
+    assert lines[0].split("  ")[-1] == "effective rank of h"
     assert lines[1].split() == ["chance", "12.5", "–", "–", "–"]
     assert lines[2].startswith("raw pixels ")
     assert lines[3].split() == ["random", "encoder", "22.3", "20.0", "30.0", "12.3"]

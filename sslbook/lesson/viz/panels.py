@@ -19,15 +19,16 @@ from sslbook.lesson.viz.tiles import as_matrix
 
 def training_strip(rows: Sequence[Mapping[str, object]],
                    controls: Mapping[str, float] | None = None, *, title: str = "",
-                   loss_name: str = "loss (no unit)") -> Figure:
+                   loss_name: str = "loss (no unit)", of: str = "") -> Figure:
     """Training at a glance: loss, score, effective rank, alignment and uniformity by step.
 
     rows: dicts with "step" and any of loss, knn (0-1), rank, alignment, uniformity; a row may
     miss keys, a key nobody has gives an empty panel that says so. controls: the score's dashed
     lines, role or name -> value in 0-1; where rows have knn_pixels and knn_random, as of an
     OnlineProbe, these and chance are drawn instead: measured on the curve's own images. loss_name:
-    the name of that axis, unit included. When an exercise fell back, "trained with the reference,
-    not with your code" stands above.
+    the name of that axis, unit included. of: whose effective rank it is, "z" (embeddings) or "h"
+    (features); "" takes what an OnlineProbe noted, else z. When an exercise fell back, "trained
+    with the reference, not with your code" stands above.
     """
     fig, (loss, knn, rank, geometry) = style.strip(
         4, widths=(1, 1.06, 1, 1.06), title=title, note=trained_with_note())
@@ -38,7 +39,8 @@ def training_strip(rows: Sequence[Mapping[str, object]],
         highest = max(1.0, *knn.lines[0].get_ydata(), *(y for y, _, _ in lines))
         knn.set_ylim(0, min(100, 1.12 * highest))
         direct.at_right(knn, lines)
-    if _curves(rank, "effective rank (features)", rows, {"rank": ours}):
+    of = of or ("h" if any("rank_h" in row for row in rows) else "z")
+    if _curves(rank, f"effective rank of {of}", rows, {"rank": ours}):
         rank.set_ylim(bottom=0)
     ends = _curves(geometry, "on the unit sphere", rows, {
         "alignment": style.COLOURS["positive"], "uniformity": style.COLOURS["negative"]})
@@ -81,19 +83,20 @@ def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, 
     return ends
 
 
-def collapse_panel(groups: Mapping[str, object], *, title: str = "") -> Figure:
+def collapse_panel(groups: Mapping[str, object], *, title: str = "", of: str = "z") -> Figure:
     """The same diagnostic panel everywhere: does each feature still say something of its own?
 
-    groups: {name: z (N, D)}, at most four, such as {"before": z0, "after": z1}. Four panels:
-    effective rank (RankMe, of D), singular values (log), spread of each feature on the unit
-    sphere (std times sqrt(D): 1 when spread evenly, 0 when constant) and cosine similarity of
-    random pairs (all 1 when collapsed to a point). Raises UsageError for another shape or NaN.
+    groups: {name: z (N, D)}, at most four, such as {"before": z0, "after": z1}. of: what they are,
+    "z" (embeddings) or "h" (features), for the names of the axes. Four panels: effective rank
+    (RankMe, of D), singular values (log), spread of each column on the unit sphere (std times
+    sqrt(D): 1 when spread evenly, 0 when constant) and cosine similarity of random pairs (all 1
+    when collapsed to a point). Raises UsageError for another shape or NaN.
     """
     arrays = {name: as_matrix(value, f"the features {name!r}") for name, value in groups.items()}
     tones = dict(zip(arrays, style.GROUPS, strict=False))
     fig, (bars, lines, spreads, cosines) = style.strip(4, widths=(1.1, 1, 1, 1), title=title)
     ranks = {name: rankme(torch.tensor(z)) for name, z in arrays.items()}
-    _rank_bars(bars, ranks, max(z.shape[1] for z in arrays.values()), tones)
+    _rank_bars(bars, ranks, max(z.shape[1] for z in arrays.values()), tones, of)
     _spectra(lines, {name: spectrum(torch.tensor(z)).numpy() for name, z in arrays.items()}, tones)
     unit = {name: z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
             for name, z in arrays.items()}
@@ -101,7 +104,7 @@ def collapse_panel(groups: Mapping[str, object], *, title: str = "") -> Figure:
     widest = max(1.6, 1.05 * max(float(values.max()) for values in evenness.values()))
     _histograms(spreads, evenness, tones, np.linspace(0, widest, 17))
     spreads.axvline(1, color=style.QUIET, lw=1, ls=style.DASHED, zorder=0)
-    style.name_axes(spreads, "std · √D  (1 = even)", "features (%)")
+    style.name_axes(spreads, "std · √D  (1 = even)", f"columns of {of} (%)")
     pairs = {name: _cosines(u) for name, u in unit.items()}
     _histograms(cosines, pairs, tones, np.linspace(-1, 1, 41))
     style.name_axes(cosines, "cosine of random pairs", "pairs (%)")
@@ -122,7 +125,8 @@ def _spectra(ax: Axes, spectra: Mapping[str, np.ndarray], tones: Mapping[str, st
     style.name_axes(ax, "index, largest first", "singular value (largest = 1)")
 
 
-def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[str, str]) -> None:
+def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[str, str],
+               of: str) -> None:
     """Bars with their names above them: also the key to the other panels' colours."""
     for i, (name, rank) in enumerate(ranks.items()):
         ax.barh(i, most, height=0.3, color="#EFEFEF")
@@ -132,7 +136,7 @@ def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[s
     ax.set(ylim=(max(len(ranks), 2) - 0.5, -0.75), xlim=(0, most), yticks=[])
     ax.spines["left"].set_visible(False)
     direct.few_ticks(ax, 3, 0, whole=True)
-    style.name_axes(ax, "features", f"effective rank (of {most})")
+    style.name_axes(ax, f"columns of {of}", f"effective rank of {of} (D = {most})")
 
 
 def _histograms(ax: Axes, values: Mapping[str, np.ndarray], tones: Mapping[str, str],

@@ -20,7 +20,7 @@ COLUMNS = {
     "knn20_r2": ("kNN k=20, R² (%)", 100.0),
     "linear_r2": ("linear, R² (%)", 100.0),
     "linear_mae": ("linear, mean error", 1.0),
-    "rank": ("effective rank", 1.0),
+    "rank": ("effective rank of h", 1.0),
 }
 
 
@@ -28,9 +28,9 @@ def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
     """Show the book's one table: every encoder beside the controls, on the same measures.
 
     rows: dicts with "name" (a role of the controls or any other) and any of knn20, knn200,
-    linear (accuracies in 0-1), what `judging.regression_scores` gives, and rank; columns that no
-    row has are left out, a missing value is a dash, and rows with ours=True are set in bold. In a
-    notebook a table, elsewhere printed text.
+    linear (accuracies in 0-1), what `judging.regression_scores` gives, and rank (of the features
+    h); columns that no row has are left out, a missing value is a dash, and rows with ours=True are
+    set in bold. In a notebook a table, elsewhere printed text.
     """
     keys = [key for key in COLUMNS if any(direct.is_number(row.get(key)) for row in rows)]
     lines = []
