@@ -21,8 +21,8 @@ class OnlineProbe:
 
     train_set, test_set: ImageSets; the first `bank` and `queries` images of them are used.
     augment: makes the two views whose alignment is measured. Called as `probe(module, step)`;
-    returns knn (0-1, left out without labels), rank (RankMe of the embeddings z; where the module
-    has no `embed` they are the features h, and rank_h says so with the same number), alignment
+    returns knn (0-1, left out without labels), rank (RankMe of the embeddings z, or of the features
+    h where the module has no `embed`: rank_z or rank_h says which, with the same number), alignment
     (mean squared distance of pairs on the sphere) and uniformity; at step 0 also the controls on
     the very same images, knn_pixels and knn_random (the module as it begins, BatchNorm calibrated).
 
@@ -53,7 +53,7 @@ class OnlineProbe:
                 found["knn_random"] = self._knn(fresh.encode)
         z1, z2 = embeddings(module, self.views[0]), embeddings(module, self.views[1])
         rank = rankme(z1)
-        found |= {"rank": rank} if hasattr(module, "embed") else {"rank": rank, "rank_h": rank}
+        found |= {"rank": rank, "rank_z" if hasattr(module, "embed") else "rank_h": rank}
         return {**found, "alignment": alignment(z1, z2), "uniformity": uniformity(z1)}
 
     def _knn(self, encode: Callable[[torch.Tensor], torch.Tensor]) -> float:

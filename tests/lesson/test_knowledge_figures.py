@@ -134,10 +134,12 @@ def test_no_factor_is_a_usage_error():
 
 
 @pytest.mark.parametrize(("rows", "of", "says"), [
-    ({}, "", "z"), ({"rank_h": 3.0}, "", "h"), ({}, "h", "h"), ({"rank_h": 3.0}, "z", "z")])
+    ({}, "", ""), ({"rank_z": 3.0}, "", " of z"), ({"rank_h": 3.0}, "", " of h"),
+    ({}, "h", " of h"), ({"rank_h": 3.0}, "z", " of z")])
 def test_an_effective_rank_says_of_what(rows, of, says):
     strip = viz.training_strip([{"step": 0, "rank": 3.0, **rows}, {"step": 1, "rank": 4.0}], of=of)
-    assert strip.axes[2].get_ylabel() == f"effective rank of {says}"
-    panel = viz.collapse_panel({"a": np.eye(6)}, of=of or "z")
-    assert panel.axes[0].get_ylabel() == f"effective rank of {of or 'z'} (D = 6)"
-    assert panel.axes[2].get_ylabel() == f"columns of {of or 'z'} (%)"
+    assert strip.axes[2].get_ylabel() == f"effective rank{says}"
+    panel = viz.collapse_panel({"a": np.eye(6)}, of=of)
+    said = f" of {of}" * bool(of)
+    assert panel.axes[0].get_ylabel() == f"effective rank{said} (D = 6)"
+    assert panel.axes[2].get_ylabel() == f"columns{said} (%)"

@@ -122,7 +122,7 @@ def test_the_probe_on_the_way_measures_fixed_samples(sets):
     found = probe(model(), 0)
     assert torch.equal(torch.get_rng_state(), before)
     controls = {key: found.pop(key) for key in ("knn_pixels", "knn_random")}
-    assert set(found) == {"knn", "rank", "alignment", "uniformity"}
+    assert set(found) == {"knn", "rank", "rank_z", "alignment", "uniformity"}
     assert found == probe(model(), 7)
     bank, asked = train.take(40), test.take(20)
     ready = [prepare(part.images, 32, train.mean, train.std) for part in (bank, asked)]
@@ -139,7 +139,7 @@ def test_the_probe_on_the_way_measures_fixed_samples(sets):
 def test_the_probe_on_the_way_without_labels(sets):
     train, test, augment = sets
     probe = OnlineProbe(unlabelled(train), unlabelled(test), augment, Streams(0), bank=9)
-    assert set(probe(model(), 0)) == {"rank", "alignment", "uniformity"}
+    assert set(probe(model(), 0)) == {"rank", "rank_z", "alignment", "uniformity"}
 
 
 def test_the_probe_on_the_way_asks_all_where_there_are_few(sets):

@@ -27,7 +27,7 @@ def training_strip(rows: Sequence[Mapping[str, object]],
     lines, role or name -> value in 0-1; where rows have knn_pixels and knn_random, as of an
     OnlineProbe, these and chance are drawn instead: measured on the curve's own images. loss_name:
     the name of that axis, unit included. of: whose effective rank it is, "z" (embeddings) or "h"
-    (features); "" takes what an OnlineProbe noted, else z. When an exercise fell back, "trained
+    (features); "" takes what an OnlineProbe noted. When an exercise fell back, "trained
     with the reference, not with your code" stands above.
     """
     fig, (loss, knn, rank, geometry) = style.strip(
@@ -39,8 +39,8 @@ def training_strip(rows: Sequence[Mapping[str, object]],
         highest = max(1.0, *knn.lines[0].get_ydata(), *(y for y, _, _ in lines))
         knn.set_ylim(0, min(100, 1.12 * highest))
         direct.at_right(knn, lines)
-    of = of or ("h" if any("rank_h" in row for row in rows) else "z")
-    if _curves(rank, f"effective rank of {of}", rows, {"rank": ours}):
+    of = of or next((z for row in rows for z in ("z", "h") if f"rank_{z}" in row), "")
+    if _curves(rank, "effective rank" + f" of {of}" * bool(of), rows, {"rank": ours}):
         rank.set_ylim(bottom=0)
     ends = _curves(geometry, "on the unit sphere", rows, {
         "alignment": style.COLOURS["positive"], "uniformity": style.COLOURS["negative"]})
@@ -83,19 +83,20 @@ def _curves(ax: Axes, name: str, rows: Sequence[Mapping], colours: Mapping[str, 
     return ends
 
 
-def collapse_panel(groups: Mapping[str, object], *, title: str = "", of: str = "z") -> Figure:
+def collapse_panel(groups: Mapping[str, object], *, title: str = "", of: str = "") -> Figure:
     """The same diagnostic panel everywhere: does each feature still say something of its own?
 
     groups: {name: z (N, D)}, at most four, such as {"before": z0, "after": z1}. of: what they are,
-    "z" (embeddings) or "h" (features), for the names of the axes. Four panels: effective rank
-    (RankMe, of D), singular values (log), spread of each column on the unit sphere (std times
-    sqrt(D): 1 when spread evenly, 0 when constant) and cosine similarity of random pairs (all 1
-    when collapsed to a point). Raises UsageError for another shape or NaN.
+    "z" (embeddings) or "h" (features), for the names of the axes; "" leaves it open. Four panels:
+    effective rank (RankMe, of D), singular values (log), spread of each column on the unit sphere
+    (std times sqrt(D): 1 when spread evenly, 0 when constant) and cosine similarity of random pairs
+    (all 1 when collapsed to a point). Raises UsageError for another shape or NaN.
     """
     arrays = {name: as_matrix(value, f"the features {name!r}") for name, value in groups.items()}
     tones = dict(zip(arrays, style.GROUPS, strict=False))
     fig, (bars, lines, spreads, cosines) = style.strip(4, widths=(1.1, 1, 1, 1), title=title)
     ranks = {name: rankme(torch.tensor(z)) for name, z in arrays.items()}
+    of = f" of {of}" * bool(of)
     _rank_bars(bars, ranks, max(z.shape[1] for z in arrays.values()), tones, of)
     _spectra(lines, {name: spectrum(torch.tensor(z)).numpy() for name, z in arrays.items()}, tones)
     unit = {name: z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
@@ -104,7 +105,7 @@ def collapse_panel(groups: Mapping[str, object], *, title: str = "", of: str = "
     widest = max(1.6, 1.05 * max(float(values.max()) for values in evenness.values()))
     _histograms(spreads, evenness, tones, np.linspace(0, widest, 17))
     spreads.axvline(1, color=style.QUIET, lw=1, ls=style.DASHED, zorder=0)
-    style.name_axes(spreads, "std · √D  (1 = even)", f"columns of {of} (%)")
+    style.name_axes(spreads, "std · √D  (1 = even)", f"columns{of} (%)")
     pairs = {name: _cosines(u) for name, u in unit.items()}
     _histograms(cosines, pairs, tones, np.linspace(-1, 1, 41))
     style.name_axes(cosines, "cosine of random pairs", "pairs (%)")
@@ -136,7 +137,7 @@ def _rank_bars(ax: Axes, ranks: Mapping[str, float], most: int, tones: Mapping[s
     ax.set(ylim=(max(len(ranks), 2) - 0.5, -0.75), xlim=(0, most), yticks=[])
     ax.spines["left"].set_visible(False)
     direct.few_ticks(ax, 3, 0, whole=True)
-    style.name_axes(ax, f"columns of {of}", f"effective rank of {of} (D = {most})")
+    style.name_axes(ax, f"columns{of}", f"effective rank{of} (D = {most})")
 
 
 def _histograms(ax: Axes, values: Mapping[str, np.ndarray], tones: Mapping[str, str],
