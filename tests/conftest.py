@@ -84,16 +84,9 @@ def sslbook_(monkeypatch, capsys):
 @pytest.fixture
 def photos(tmp_path):
     """A folder of twelve images in two classes."""
-    import numpy as np
-    from PIL import Image
+    from samples import noise_photos
 
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        folder = tmp_path / "photos" / ("cat" if i % 2 else "dog")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 255, (40, 36, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-    return tmp_path / "photos"
+    return noise_photos(tmp_path / "photos", 36, 40)
 
 
 @pytest.fixture

@@ -72,6 +72,17 @@ def photos(root: Path, classes: tuple[str, ...] = ("cat", "dog"), each: int = 10
     return root
 
 
+def noise_photos(root: Path, width: int, height: int, grows: bool = False) -> Path:
+    """Twelve pictures of noise in two classes; `grows`: each is a pixel higher than the last."""
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        folder = root / ("cat" if i % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (height + i * grows, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+    return root
+
+
 def idx(array: np.ndarray) -> bytes:
     sizes = np.array(array.shape, dtype=">u4").tobytes()
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()

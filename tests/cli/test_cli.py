@@ -212,7 +212,7 @@ def test_a_packed_folder_is_the_folder(book, sslbook_, photos, tmp_path):
 
 def test_what_cannot_be_written_is_said(book, sslbook_, photos, tmp_path):
     tiny_book.here(PRESET="check")
-    for out in (tmp_path / "folder", photos / "cat" / "1.png" / "below.npz"):
+    for out in (tmp_path / "folder", photos / "cat" / "01.png" / "below.npz"):
         (tmp_path / "folder").mkdir(exist_ok=True)
         found = sslbook_("embed", "tiny", "shapes", out)
         assert found.code == 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from samples import noise_photos
 
 from sslbook import datasets, embed, judging, load_encoder, nets
 from sslbook.core.streams import Streams
@@ -48,13 +48,7 @@ def saved(tmp_path):
 @pytest.fixture
 def photographs(tmp_path):
     """Twelve pictures with fine detail, far larger than an encoder takes, none of them square."""
-    rng = np.random.default_rng(0)
-    for i in range(12):
-        folder = tmp_path / "photographs" / ("cat" if i % 2 else "dog")
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 255, (150 + i, 203, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
-    return f"folder:{tmp_path / 'photographs'}"
+    return f"folder:{noise_photos(tmp_path / 'photographs', 203, 150, grows=True)}"
 
 
 def test_photographs_have_the_features_of_the_chapter(saved, photographs):

@@ -90,8 +90,9 @@ def test_a_chapter_runs_in_jupyterlab_and_a_slider_moves_its_figure(lab):
         bad = [out for c in code_cells(saved) for out in c["outputs"]
                if out["output_type"] == "error" or out.get("name") == "stderr"]
         assert bad == []
-        page.locator(".jp-CodeCell", has_text="explore(draw_views").scroll_into_view_if_needed()
+        # The cell's code is collapsed, its figure and sliders are not.
         box = page.locator(".jp-OutputArea", has=page.locator("[role=slider]")).first
+        box.scroll_into_view_if_needed()
         handle = box.locator("[role=slider]").first
         shown = box.locator("img").last
         before = shown.get_attribute("src")
