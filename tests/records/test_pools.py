@@ -114,7 +114,7 @@ def test_a_run_and_its_command_give_one_verdict(tmp_path):
     assert execute.as_dict(execute.Outcome(0, runs / "2"))["verdicts"] == {"a": "supported"}
     records.write(runs / "2", {**made, "status": "failed"})
     assert execute.as_dict(execute.Outcome(4, runs / "2"))["verdicts"] == {
-        "a": "undecided (1 of 3)"}
+        "a": "not run"}
 
 
 def test_a_run_that_counts_nowhere_shows_its_own_numbers_and_says_so(tmp_path):
