@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,16 +10,31 @@ from sslbook.lesson.viz.show import show_table
 
 
 def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> None:
-    """One row per claim: what was measured, the rule, the verdict. Nothing here can be typed."""
-    rows = []
-    for key, claim in claims.items():
-        verdict = verdicts[key]
-        value = "-" if not verdict.n else f"{verdict.mean:.3g}"
-        if verdict.low == verdict.low:  # not nan: an interval was computed
-            value += f" [{verdict.low:.3g}, {verdict.high:.3g}]"
-        rule = f"{claim.rule.op} {claim.rule.bound:g}" + (" (seeds)" if claim.rule.seeds else "")
-        rows.append((f"({key}) {claim.text}", claim.measures, value, rule, str(verdict)))
-    show_table(("claim", "measured", "value", "rule", "verdict"), rows)
+    """One row per claim: what the paper says, what was measured, the rule, the verdict.
+
+    Nothing here can be typed. Checks of the first edition, which one run decides, stand below.
+    """
+    for seeds, heading in ((True, ("claim", "the paper", "measured here", "mean [95 % interval]",
+                                   "what counts", "verdict")),
+                           (False, ("check", "source", "measured", "mean", "bound", ""))):
+        rows = []
+        for key, claim in claims.items():
+            verdict = verdicts[key]
+            if claim.rule.seeds == seeds:
+                paper = ": ".join(filter(None, [claim.source, claim.paper]))
+                rows.append((f"({key}) {claim.text}", paper, claim.measures, _value(verdict),
+                             f"{claim.rule.op} {claim.rule.bound:g}",
+                             f"{verdict} {verdict.why}".strip()))
+        if rows:
+            show_table(heading, rows)
+
+
+def _value(verdict: Any) -> str:
+    """The mean, its interval and how many seeds, as far as there are any."""
+    if not verdict.n:
+        return "-"
+    interval = "" if math.isnan(verdict.low) else f" [{verdict.low:.3g}, {verdict.high:.3g}]"
+    return f"{verdict.mean:.3g}{interval}, {verdict.n} seed{'s' * (verdict.n > 1)}"
 
 
 def show_comparison(

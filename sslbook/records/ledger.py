@@ -16,6 +16,7 @@ from typing import Any
 from sslbook import records
 from sslbook.core import files
 from sslbook.records import controls, pools
+from sslbook.records.claims import Claim
 from sslbook.records.schema import Record
 
 NAME = "ledger.jsonl"
@@ -33,7 +34,8 @@ def rows(found: Iterable[Record]) -> list[Row]:
     """One row per claim and pool of runs that count (see `records.pools`).
 
     chapter, claim, text, measures, rule, preset, data, device: of the newest record of the pool;
-    verdict, n, mean, low, high: of the pool (nan where not measured); tried: configurations;
+    kind: "claim" or "check" (of the first edition, one run decided); verdict, why (what would
+    decide it), n, mean, low, high: of the pool (nan where not measured); tried: configurations;
     settings: 8 hex digits of all parameters but the seed, and of what a reader's own data hold;
     version, commit, measured (ISO 8601).
     """
@@ -59,13 +61,12 @@ def pool_rows(
     }
     found = []
     for key, verdict in records.verdicts(pool).items():
-        claim = last["claims"][key]["claim"]
-        op, bound, seeds = (claim["rule"][part] for part in ("op", "bound", "seeds"))
+        claim = Claim.from_dict(last["claims"][key]["claim"])
         found.append(printable_row({
-            "claim": key, "text": claim["text"], "measures": claim["measures"], "op": op,
-            "bound": bound, "rule": f"{op} {bound:g}{' over seeds' if seeds else ''}",
-            "verdict": str(verdict), "n": verdict.n, "mean": verdict.mean, "low": verdict.low,
-            "high": verdict.high, **about,
+            "claim": key, "kind": "claim" if claim.rule.seeds else "check", "text": claim.text,
+            "measures": claim.measures, "op": claim.rule.op, "bound": claim.rule.bound,
+            "rule": str(claim.rule), "verdict": str(verdict), "why": verdict.why, "n": verdict.n,
+            "mean": verdict.mean, "low": verdict.low, "high": verdict.high, **about,
         }))
     return found
 

@@ -149,7 +149,8 @@ def _minor(record: Record) -> str:
 
 def _decides(claim: StoredClaim) -> tuple[Any, ...]:
     """What must not change between the runs that a verdict pools; wording and presets may."""
-    return claim["measures"], claim["rule"], claim.get("precondition")
+    whole = Claim.from_dict(claim)
+    return whole.measures, whole.rule, whole.precondition
 
 
 def _number(value: float | None) -> float:

@@ -139,7 +139,7 @@ def _lines(claims: list[Row], scores: list[Row]) -> str:
     for row in claims:
         place = f"{row['chapter']} ({row['claim']}), {row['preset']}, {row['data']}"
         tried = f"; configurations tried: {row['tried']}" if row["tried"] > 1 else ""
-        lines.append(f"{place}: {row['verdict']}")
+        lines.append(f"{place}: {row['verdict']} {row['why']}".rstrip())
         lines.append(f"    {row['text']}")
         lines.append(f"    {row['measures']}: {value(row)}")
         lines.append(f"    rule {row['rule']}; n={row['n']}{tried}")

@@ -20,6 +20,7 @@ class StoredRule(TypedDict):
     op: str
     bound: float
     seeds: bool
+    scale: NotRequired[str]
 
 
 class StoredClaim(TypedDict):
@@ -32,6 +33,23 @@ class StoredClaim(TypedDict):
     rule: StoredRule
     presets: list[str]
     precondition: StoredRule | None
+    paper: NotRequired[str]
+
+
+class Check(TypedDict):
+    """An identity, leak, count or closed form: one number under a bound, in one run."""
+
+    value: float | None
+    op: str
+    bound: float
+
+
+class Comparison(TypedDict):
+    """Arms that differ in one thing. arms: name -> budget. differs: what else, and why."""
+
+    change: str
+    arms: dict[str, dict[str, Any]]
+    differs: dict[str, str]
 
 
 class Measured(TypedDict):
@@ -76,6 +94,9 @@ class Record(TypedDict):
     factors: NotRequired[dict[str, dict[str, dict[str, float]]]]
     labels: NotRequired[dict[str, dict[str, dict[str, Any]]]]
     diagnostics: NotRequired[dict[str, float | None]]
+    method: NotRequired[str]
+    checks: NotRequired[dict[str, Check]]
+    comparisons: NotRequired[dict[str, Comparison]]
     claims: dict[str, Measured]
 
 

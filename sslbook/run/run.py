@@ -19,11 +19,11 @@ from sslbook import datasets, records
 from sslbook.core import device, files
 from sslbook.core.lock import FolderLock
 from sslbook.core.streams import Streams
-from sslbook.errors import UsageError, UserError
+from sslbook.errors import UserError
 from sslbook.lesson import exercises, live
-from sslbook.lesson.verdicts import show_verdicts
 from sslbook.records import claims, ledger, pools
 from sslbook.run import encoders, enough
+from sslbook.run.decisions import Decisions
 from sslbook.run.folder import choose_folder, in_use
 from sslbook.run.presets import chapter_parameters, check_kind, choose_preset, resolve
 from sslbook.run.scores import Scores
@@ -60,10 +60,11 @@ def load_split(settings: Any, split: str) -> Any:
                          size=getattr(settings, "size", 0), seed=0)
 
 
-class Run:
+class Run(Decisions):
     """What a chapter holds in its hand: `settings`, `streams`, `device`, `folder` and a record."""
 
     def __init__(self, chapter: str, resolved: SimpleNamespace, where: torch.device, folder: Path):
+        super().__init__()
         self.chapter, self.settings, self.device, self.folder = chapter, resolved, where, folder
         self.seed = resolved.seed
         self.streams = Streams(self.seed, chapter)
@@ -72,10 +73,8 @@ class Run:
         self.began, self.cpu_began = time.monotonic(), time.process_time()
         self.data: dict[str, dict[str, Any]] = {}
         self.trainings: dict[str, dict[str, Any]] = {}
-        self.scores = Scores(chapter, resolved, where)
+        self.scores = Scores(chapter, resolved, where, lambda: self.over_seeds("scores"))
         self.diagnostics: dict[str, float] = {}
-        self.claims: dict[str, claims.Claim] = {}
-        self.measured: dict[str, dict[str, float | None]] = {}
         self.tried = getattr(resolved, "tried", 1)  # configurations tried before this one
         self._lock = FolderLock(folder)
         self._lock.hold(in_use(folder))
@@ -147,42 +146,7 @@ class Run:
         with files.explained(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(clean) + "\n")
 
-    # -- judging -----------------------------------------------------------------------------
-
-    def claim(self, id: str, text: str, *, source: str, measures: str, rule: claims.Rule,
-              presets: tuple[str, ...] = ("smoke", "lesson", "full"),
-              precondition: claims.Rule | None = None) -> None:
-        """Register a claim before anything is trained."""
-        self.claims[id] = claims.Claim(id, text, source, measures, rule, presets, precondition)
-
-    def measure(self, id: str, value: float, precondition: float = math.nan) -> None:
-        """Give the number that decides claim `id`. Raises UsageError for one not registered."""
-        if id not in self.claims:
-            raise UsageError(f"Claim {id!r} was never registered.", "", "Use run.claim first.")
-        both = {"value": float(value), "precondition": float(precondition)}
-        self.measured[id] = {k: v if math.isfinite(v) else None for k, v in both.items()}
-
-    def verdicts(self) -> dict[str, claims.Verdict]:
-        """The verdict on each claim, pooled over the finished runs that differ in the seed."""
-        return records.verdicts(self._pool())
-
-    def _pool(self) -> list[records.Record]:
-        return records.pool_of(self.record("finished"), self.folder.parents[1])
-
-    def over_seeds(self, panel: str) -> dict[str, list[dict[str, Any]]]:
-        """What `scores.profile` ("factors") or `scores.labels` ("labels") kept: row -> by seed.
-
-        Of this run, last, and of the finished ones that differ from it in the seed alone, the
-        book's among them: for `viz.factor_profile` and `viz.label_curve`.
-        """
-        pool: list[dict[str, Any]] = [record.get(panel, {}) for record in self._pool()]
-        return {row: [kept[row] for kept in pool if row in kept] for row in pool[-1]}
-
-    def show_verdicts(self) -> None:
-        """Show claim, value, rule and verdict, with a warning when a reference was trained."""
-        show_verdicts(self.claims, self.verdicts())
-        if note := exercises.trained_with_note():
-            print(note)
+    # -- encoders ----------------------------------------------------------------------------
 
     def encoder(self, chapter: str = "") -> tuple[nn.Module, Any]:
         """(encoder, prepare) of this run, else of the chapter's latest finished run."""
@@ -208,7 +172,8 @@ class Run:
             "memory_mb": device.peak_memory_mb(),
             "trainings": self.trainings, "scores": self.scores.rows,
             "factors": self.scores.factors, "labels": self.scores.label_curves,
-            "diagnostics": self.diagnostics,
+            "method": self.scores.method, "diagnostics": self.diagnostics,
+            "checks": self.checks, "comparisons": self.comparisons,
             "claims": {key: {"claim": claim.as_dict(), **self.measured.get(key, {})}
                        for key, claim in self.claims.items()},
             "tried": self.tried,

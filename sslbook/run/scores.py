@@ -30,8 +30,11 @@ class Scores:
     train, test: the labelled splits. Without labels only label-free measures are taken.
     """
 
-    def __init__(self, chapter: str, settings: Any, device: torch.device):
+    def __init__(self, chapter: str, settings: Any, device: torch.device,
+                 over_seeds: Callable[[], dict[str, list[dict[str, float]]]] = dict):
         self.chapter, self.settings, self.device = chapter, settings, device
+        self.over_seeds = over_seeds  # row -> measures, of each seed of the pool
+        self.method = ""  # the row that the chapter judges, from `show` on
         self.streams = Streams(settings.seed, "controls")
         self.rows: dict[str, dict[str, float]] = {}
         self.factors: Panel = {}  # row -> factor profile, for the record
@@ -180,14 +183,24 @@ class Scores:
         """Row -> value of one measure, for the control lines of a figure."""
         return {row: m[measure] for row, m in self.rows.items() if measure in m}
 
+    def gain(self, row: str, measure: str = "linear", over: str = "random") -> float:
+        """Points by which `row` beats another row, the untrained net by default; nan without."""
+        values = [self.rows.get(name, {}).get(measure, math.nan) for name in (row, over)]
+        return 100 * (values[0] - values[1])
+
     def show(self, row: str) -> None:
-        """Show the table with `row` set apart, then the reference record and published figures."""
+        """Show the table over the shipped seeds and this run, `row` set apart, and its gain.
+
+        Below it the reference record of a longer run and published figures, where there are any.
+        """
+        self.method = row
         viz.scores_table([{"name": name, "ours": name == row, **measures}
-                          for name, measures in self.rows.items()])
+                          for name, measures in self.rows.items()], self.over_seeds(), row)
         print(self._chance_note(), end="")
         ours = records.reference(self.chapter, getattr(self.settings, "dataset", ""))
         peers = published.matching_figures(ours) if ours else ()
-        show_comparison(self.rows.get(row, {}), ours, row, peers)
+        if ours and ours["preset"] != self.settings.preset:
+            show_comparison(self.rows.get(row, {}), ours, row, peers)
 
     def _chance_note(self) -> str:
         """What chance is, where it is not one in K."""

@@ -12,6 +12,9 @@ import hashlib
 import types
 from typing import Any
 
+import torch
+from torch import nn
+
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _DEPTH = 6
 
@@ -21,6 +24,14 @@ def fingerprint(*things: Any) -> str:
     digest = hashlib.sha256()
     for thing in things:
         digest.update(_describe(thing, _DEPTH, set()).encode())
+    return digest.hexdigest()[:16]
+
+
+def weights(module: nn.Module) -> str:
+    """16 hex digits of a module's weights and buffers, names apart."""
+    digest = hashlib.sha256()
+    for value in module.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
 
 

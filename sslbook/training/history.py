@@ -24,7 +24,8 @@ class History:
     rows: dicts with `step` (updates done), `epoch`, `loss` (mean since the row before), `lr` and
     what the probe measured. snapshots: arrays that the probe returned, by name, with their steps.
     module: the trained module, in eval mode. seconds: of the updates alone; probe_seconds: of
-    the probes. mode: how the last step ran, "eager" or "graph".
+    the probes. mode: how the last step ran, "eager" or "graph". images: samples it was trained on.
+    optimizer: its settings. initial: a digest of the encoder's first weights.
     """
 
     name: str
@@ -39,6 +40,9 @@ class History:
     peak_memory_mb: float = 0.0
     status: str = "running"
     mode: str = "eager"
+    images: int = 0
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    initial: str = ""
     module: nn.Module | None = None
 
     @property

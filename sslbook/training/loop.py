@@ -7,41 +7,24 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sslbook.core.streams import Streams
 from sslbook.errors import UserError
 from sslbook.training import precision
 from sslbook.training.checkpoints import Store
-from sslbook.training.fingerprint import fingerprint
+from sslbook.training.fingerprint import fingerprint, weights
 from sslbook.training.health import Health
 from sslbook.training.history import History, Log, row_steps, split
 from sslbook.training.interrupts import deferred
 from sslbook.training.optim import OptimizerConfig, planned_steps
 from sslbook.training.parallel import ranks
+from sslbook.training.run import Run
 
 Hook = Callable[[nn.Module, int, int], None]
 Probe = Callable[[nn.Module, int], dict[str, Any]]
-
-
-class Run(Protocol):
-    """What `train` asks of a run.
-
-    `curves(history)` may be there too: a context manager that gives `draw(step, loss)`.
-    """
-
-    seed: int
-    settings: SimpleNamespace
-    streams: Streams
-    device: torch.device
-    precision: str
-    folder: Path
-    def log(self, row: dict[str, Any]) -> None: ...
-    def note_training(self, history: History) -> None: ...
 
 
 def train(
@@ -59,6 +42,7 @@ def train(
     allow_collapse: bool = False,
     quiet: bool = False,
     accelerate: str = "auto",
+    start: str = "",
 ) -> History:
     """Train a module and return its History; a training of this name that finished is loaded.
 
@@ -71,12 +55,13 @@ def train(
     first step, every `probe_every` epochs (0: ten times) and at the end. steps: 0 takes them from
     the settings (epochs, max_steps, minutes). optimizer: the settings'. quiet: print no rows.
     accelerate: "auto" ("graph" where a benchmark of this GPU has shown that equal, else "off"),
-    "graph" (CUDA) or "off". Raises UserError on NaN, on collapse (unless allowed) and for a used
-    module.
+    "graph" (CUDA) or "off". start: the training whose initial weights and random numbers this one
+    takes, as the arms of a comparison do; its own without. Raises UserError on NaN, on collapse
+    (unless allowed) and for a used module.
     """
     with ranks.explained():
         trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe,
-                           optimizer or OptimizerConfig.of(run.settings))
+                           optimizer or OptimizerConfig.of(run.settings), start)
         trainer.health.allow_collapse, trainer.quiet = allow_collapse, quiet
         trainer.accelerate = accelerate
         return trainer.run_all(module, steps, probe_every)
@@ -85,13 +70,16 @@ def train(
 class _Trainer:
     """One call of `train`; holds what its parts share."""
 
-    def __init__(self, run, batches, name, loss, hooks, probe, config):
+    def __init__(self, run, batches, name, loss, hooks, probe, config, start):
         self.run, self.batches, self.name, self.loss = run, batches, name, loss
         self.hooks, self.probe, self.config = hooks, probe, config
-        self.ranks, self.streams = ranks.join(run.device), run.streams.child(name)
+        self.ranks, self.streams = ranks.join(run.device), run.streams.child(start or name)
+        self.start = start
         self.store = Store(run.folder / "train" / name, writes=self.ranks.first)
         self.health = Health(name)
-        self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches))
+        self.history = History(name, batch_size=batches.batch_size, steps_per_epoch=len(batches),
+                               optimizer=asdict(config),
+                               images=getattr(batches, "count", batches.batch_size))
         self.step = self.steps = self.kept = 0
         self.recent: list[Tensor] = []
 
@@ -99,7 +87,8 @@ class _Trainer:
         digest = fingerprint(
             None if isinstance(module, nn.Module) else module,
             self.loss, list(self.hooks), asdict(self.config), self.run.seed,
-            [steps, self.batches.batch_size, len(self.batches), self.health.allow_collapse],
+            [steps, self.batches.batch_size, len(self.batches), self.health.allow_collapse,
+             *filter(None, [self.start])],
             *getattr(self.batches, "signature", list)(),
         )
         self.ranks.assert_same_training(self.name, digest)
@@ -130,6 +119,7 @@ class _Trainer:
                             "It was not trained further.",
                             "Give `train` a function that makes a new one.")
         module._sslbook_trained = self.name
+        self.history.initial = weights(getattr(module, "encoder", module))
         return module
 
     def _begin(self, steps: int) -> None:

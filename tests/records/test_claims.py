@@ -10,7 +10,7 @@ from samples import claim, record
 from sslbook import records
 from sslbook.errors import UsageError
 from sslbook.records import report
-from sslbook.records.claims import Claim, Rule, Verdict, decide, interval
+from sslbook.records.claims import Claim, Rule, Verdict, bound, decide, interval
 
 # Of 0.04, 0.05, 0.06: mean 0.05, standard deviation 0.01, t(0.975, 2) = 4.302653, so the
 # half-width is 4.302653 * 0.01 / sqrt(3) = 0.0248414.
@@ -27,39 +27,89 @@ def test_interval_by_hand():
     assert all(math.isnan(bound) for bound in interval([0.05]))
 
 
-@pytest.mark.parametrize(("values", "bound", "seeds", "expected"), [
-    (NEAR, 0.0, True, "holds"),
-    (NEAR, 0.0251, True, "holds"),  # the lower end is 0.0251586
-    (NEAR, 0.0252, True, "same direction"),
-    (NEAR, 0.0748, True, "same direction"),  # the upper end is 0.0748414
-    (NEAR, 0.0749, True, "fails"),
-    ([-0.03, 0.01, 0.005], 0.0, True, "fails"),  # the wrong sign, though the interval reaches it
-    ([0.03, -0.01, 0.01], 0.0, True, "same direction"),
-    # Not worse than a margin: inside of it, and the interval reaches beyond it.
-    ([-0.02, -0.01, 0.0], -0.04, True, "holds"),
-    ([-0.02, -0.01, 0.0], -0.02, True, "same direction"),
-    ([-0.05, -0.03, -0.04], -0.02, True, "fails"),
-    # One run decides; more runs can only weaken what it decided.
-    ([-0.4], -0.5, False, "holds"),
-    ([-0.5], -0.5, False, "holds"),
-    ([-0.6], -0.5, False, "fails"),
-    ([-0.4, -0.6], -0.5, False, "fails"),
-    ([-0.2, -0.45], -0.5, False, "holds"),  # an interval of two says nothing
-    ([-0.35, -0.1, -0.4], -0.5, False, "same direction"),  # the interval reaches -0.68
-    ([-0.30, -0.31, -0.32], -0.5, False, "holds"),
-    ([0.0, 0.0, 0.0], 0.0, False, "holds"),
-    ([-0.3, -0.3, -0.6], -0.5, False, "fails"),
+@pytest.mark.parametrize(("values", "bound", "expected"), [
+    (NEAR, 0.0, "supported"),
+    (NEAR, 0.0251, "supported"),  # below the lower end, 0.0251586
+    (NEAR, 0.0252, "supported"),  # inside the interval
+    (NEAR, 0.0748, "supported"),  # the upper end is 0.0748414
+    (NEAR, 0.0749, "too small"),
+    (NEAR, 1.0, "too small"),
+    ([-v for v in NEAR], 0.02, "refuted"),
+    ([-v for v in NEAR], 0.0, "refuted"),
+    ([-0.03, 0.01, 0.005], 0.0, "open"),
+    ([0.03, -0.01, 0.01], 0.02, "open"),
+    ([0.0, 0.0, 0.0], 0.0, "open"),
+    # Not worse than a margin: no effect lies there.
+    ([-0.02, -0.01, 0.0], -0.04, "supported"),
+    ([-0.02, -0.01, 0.0], -0.02, "open"),
+    ([-0.05, -0.03, -0.04], -0.01, "refuted"),
 ])
-def test_a_rule_decides_and_its_mirror_image_decides_alike(values, bound, seeds, expected):
-    assert decide(claim(">=", bound, seeds), values).word == expected
-    assert decide(claim("<=", -bound, seeds), [-v for v in values]).word == expected
+def test_a_rule_decides_and_its_mirror_image_decides_alike(values, bound, expected):
+    found = decide(claim(">=", bound), values)
+    mirror = decide(claim("<=", -bound), [-v for v in values])
+    assert found.word == mirror.word == expected
+    assert (found.low, found.high) == pytest.approx((-mirror.high, -mirror.low))
+
+
+@pytest.mark.parametrize(("values", "bound", "expected"), [
+    ([-0.4], -0.5, "passed"),
+    ([-0.5], -0.5, "passed"),
+    ([-0.6], -0.5, "failed"),
+    ([-0.2, -0.45], -0.5, "passed"),
+    ([-0.35, -0.1, -0.4], -0.5, "passed"),
+    ([0.0, 0.0, 0.0], 0.0, "passed"),
+    ([-0.3, -0.3, -0.6], -0.5, "failed"),  # one run is enough
+])
+def test_a_check_is_met_by_every_run(values, bound, expected):
+    assert decide(claim(">=", bound, seeds=False), values).word == expected
+    assert decide(claim("<=", -bound, seeds=False), [-v for v in values]).word == expected
+
+
+def test_ratios_are_compared_as_logarithms():
+    half = Rule("<=", 0.5, True, "ratio")
+    found = decide(Claim("a", "", "", "", half), [0.1, 0.2, 0.4])
+    # Logarithms -2.303, -1.609, -0.916: mean log 0.2, deviation 0.6931, half-width 1.7219.
+    assert (found.mean, found.low, found.high) == pytest.approx((0.2, 0.2 / 5.595, 0.2 * 5.595),
+                                                                rel=1e-3)
+    assert found.word == "open"  # the interval holds 1
+    assert found.low > 0  # as intervals of a ratio must
+    assert decide(Claim("a", "", "", "", half), [0.2, 0.21, 0.19]).word == "supported"
+    assert decide(Claim("a", "", "", "", half), [0.8, 0.81, 0.79]).word == "too small"
+    assert decide(Claim("a", "", "", "", half), [2.0, 2.1, 1.9]).word == "refuted"
+    assert decide(Claim("a", "", "", "", half), [0.0, 0.1, 0.2]).word == "open"  # of nothing
+
+
+def test_correlations_are_compared_by_fishers_z():
+    found = decide(Claim("a", "", "", "", Rule(">=", 0.5, True, "correlation")), [0.9, 0.1, 0.98])
+    assert -1 < found.low < found.high < 1
+    assert found.word == "open"
+    # atanh of 0.5, 0.6, 0.7: mean 0.70322, deviation 0.15928, half-width 0.39567.
+    found = decide(Claim("a", "", "", "", Rule(">=", 0.5, True, "correlation")), [0.5, 0.6, 0.7])
+    ends = math.tanh(0.3077), math.tanh(1.0991)
+    assert (found.low, found.high) == pytest.approx(ends, abs=3e-4)
+    assert found.word == "supported"
+
+
+def test_an_open_claim_says_how_many_seeds_would_decide():
+    values = [0.03, -0.01, 0.01]  # mean 0.01, deviation 0.02
+    found = decide(claim(), values)
+    # t(0.975, n - 1) * 0.02 / sqrt(n) < 0.01 first at n = 18: 2.1098 / sqrt(18) = 0.4973.
+    assert (found.word, found.needed) == ("open", 18)
+    assert found.why == "(about 18 seeds would decide)"
+    assert decide(claim(), [0.1, -0.1, 0.0]).why == "(even 1,000 seeds would not decide)"
+    assert decide(claim(), NEAR).why == ""
+
+
+def test_more_of_the_same_seeds_never_weaken_what_is_supported():
+    for copies in (1, 2, 5):
+        assert decide(claim(bound=0.05), NEAR * copies).word == "supported"
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_fewer_than_three_seeds_are_undecided(n):
+def test_fewer_than_three_seeds_are_not_run(n):
     verdict = decide(claim(), [0.5] * n)
-    assert verdict.word == "undecided"
-    assert str(verdict) == f"undecided ({n} of 3)"
+    assert str(verdict) == "not run"
+    assert verdict.why == f"({n} of 3 seeds)"
     assert (verdict.n, verdict.mean) == (n, 0.5)
 
 
@@ -69,27 +119,35 @@ def test_nothing_measured_is_not_run():
 
 @pytest.mark.parametrize("bad", [NAN, math.inf, -math.inf])
 @pytest.mark.parametrize("seeds", [True, False])
-def test_what_is_not_finite_fails(bad, seeds):
+def test_what_is_not_finite_supports_nothing(bad, seeds):
     verdict = decide(claim(seeds=seeds), [0.5, bad, 0.5])
-    assert (verdict.word, verdict.n) == ("fails", 3)
+    assert (verdict.word, verdict.n) == ("open" if seeds else "failed", 3)
 
 
 def test_preconditions_registered_with_the_claim():
     before = Rule(">=", 0.8)
     for seeds in (True, False):
         rule = claim(seeds=seeds, precondition=before)
-        assert decide(rule, NEAR, [0.9, 0.8, 1.0]).word == "holds"
+        good = "supported" if seeds else "passed"
+        assert decide(rule, NEAR, [0.9, 0.8, 1.0]).word == good
         assert decide(rule, NEAR, [0.9, 0.7, 1.0]).word == "not at this scale"
         assert decide(rule, NEAR, [0.9, NAN, 1.0]).word == "not at this scale"
         assert decide(rule, NEAR, None).word == "not at this scale"
-    assert decide(claim(), NEAR, [0.0, 0.0, 0.0]).word == "holds"  # none was registered
+    assert decide(claim(), NEAR, [0.0, 0.0, 0.0]).word == "supported"  # none was registered
 
 
-def test_a_rule_compares_with_two_signs_only():
-    with pytest.raises(UsageError, match="'>=' or '<='"):
-        Rule(">", 0.0)
-    assert str(Rule(">=", 0.5)) == ">= 0.5 (one run)"
-    assert "3 seeds" in str(Rule("<=", 0.5, seeds=True))
+def test_a_rule_that_cannot_decide_is_refused():
+    for wrong in ({"op": ">", "bound": 0.0}, {"op": ">=", "bound": 0.0, "scale": "ratio"},
+                  {"op": ">=", "bound": 1.0, "scale": "correlation"},
+                  {"op": ">=", "bound": 0.5, "scale": "odds"}):
+        with pytest.raises(UsageError):
+            Rule(**wrong)
+    for both in ((None, None), (1.0, 1.0)):
+        with pytest.raises(UsageError, match="One bound decides"):
+            bound(*both)
+    assert (bound(None, 0.5), bound(0.5, None)) == (Rule(">=", 0.5), Rule("<=", 0.5))
+    assert [str(bound(0.5, None, seeds=seeds)) for seeds in (False, True)] == [
+        "<= 0.5", "<= 0.5 over seeds"]
 
 
 def test_a_claim_survives_its_record():
@@ -109,9 +167,9 @@ def test_seeds_are_pooled_and_decide():
     pool = records.pooled(record(2, 0.06), [record(0, 0.04), record(1, 0.05)])
     assert [r["seed"] for r in pool] == [0, 1, 2]
     found = verdict(pool)
-    assert (str(found), found.n) == ("holds", 3)
+    assert (str(found), found.n) == ("supported", 3)
     assert (found.low, found.high) == pytest.approx((0.05 - HALF, 0.05 + HALF), abs=1e-6)
-    assert str(verdict(pool[:2])) == "undecided (2 of 3)"
+    assert str(verdict(pool[:2])) == "not run"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +215,7 @@ def test_a_value_measured_under_another_rule_is_not_pooled():
 def test_the_rule_of_the_own_record_decides_whatever_its_seed():
     mine = record(0, 0.05, claims__a__claim=claim(bound=0.5, seeds=False).as_dict())
     found = verdict(records.pooled(mine, [record(1), record(2)]))
-    assert (found.word, found.n) == ("fails", 1)
+    assert (found.word, found.n) == ("failed", 1)
 
 
 def test_a_claim_that_older_runs_lack_has_a_verdict():
@@ -182,7 +240,7 @@ def test_an_unmeasured_claim_is_not_run():
 def test_preconditions_are_read_from_records():
     rule = claim(seeds=False, precondition=Rule(">=", 0.8)).as_dict()
     good = record(0, claims__a__claim=rule, claims__a__precondition=0.9)
-    assert str(verdict([good])) == "holds"
+    assert str(verdict([good])) == "passed"
     assert str(verdict([record(0, claims__a__claim=rule)])) == "not at this scale"
 
 
@@ -193,9 +251,9 @@ def test_the_ledger_has_one_row_per_pool_and_claim():
     found = [record(0, 0.04), record(1, 0.05), record(2, 0.06), record(0, preset="full")]
     rows = report.ledger(found)
     assert [(r["preset"], r["verdict"], r["n"]) for r in rows] == [
-        ("lesson", "holds", 3), ("full", "undecided (1 of 3)", 1)]
+        ("lesson", "supported", 3), ("full", "not run", 1)]
     text = report.text(found)
-    assert "one (a), lesson, cifar10/10: holds" in text
+    assert "one (a), lesson, cifar10/10: supported" in text
     assert "[0.02516, 0.07484]" in text
     assert "n=3" in text
 

@@ -44,7 +44,7 @@ def test_a_row_says_it_all(path):
     (line,) = map(json.loads, path.read_text().splitlines())
     assert line == {
         "chapter": "one", "claim": "a", "preset": "lesson", "data": "cifar10/10", "text": "text",
-        "measures": "a difference", "rule": ">= 0 over seeds", "verdict": "holds", "n": 3,
+        "measures": "a difference", "rule": ">= 0 over seeds", "verdict": "supported", "n": 3,
         "mean": 0.05, "low": 0.0251586, "high": 0.0748414, "tried": 1, "version": "0.1",
         "commit": "1", "measured": "2026-01-03T00:00:00+00:00", "settings": line["settings"],
     }
@@ -60,14 +60,14 @@ def test_what_was_said_is_not_said_again_and_what_is_new_is_added_below(path):
     assert append(path, *SEEDS) == 1
     assert append(path, *SEEDS, record(0, parameters__lambd=0.5)) == 1  # other settings
     assert path.read_bytes().startswith(before)
-    assert said(path) == [("undecided (1 of 3)", 1, ">= 0 over seeds"), ("holds", 3,
-                          ">= 0 over seeds"), ("undecided (1 of 3)", 1, ">= 0 over seeds")]
+    assert said(path) == [("not run", 1, ">= 0 over seeds"), ("supported", 3,
+                          ">= 0 over seeds"), ("not run", 1, ">= 0 over seeds")]
 
 
 def test_a_verdict_that_goes_back_is_a_line_of_its_own(path):
     for value in (0.9, 0.1, 0.9):
         append(path, record(0, value, claims__a__claim=claim(bound=0.5, seeds=False).as_dict()))
-    assert [word for word, _, _ in said(path)] == ["holds", "fails", "holds"]
+    assert [word for word, _, _ in said(path)] == ["passed", "failed", "passed"]
 
 
 def test_what_was_never_measured_has_no_line_but_what_is_no_longer_measured_has(path):
@@ -134,7 +134,7 @@ def test_a_run_that_finishes_adds_its_verdicts(book):
     tiny_book.here(PRESET="smoke", EPOCHS=1, SEED=1)
     lines, wrong = ledger.read(paths.runs() / ledger.NAME)
     assert [(line["chapter"], line["claim"], line["verdict"], line["n"]) for line in lines] == [
-        ("tiny", "a", "holds", 1), ("tiny", "a", "holds", 2)]
+        ("tiny", "a", "passed", 1), ("tiny", "a", "passed", 2)]
     assert wrong == []
     assert not (book / "data" / "records").exists()  # a learner's run never enters the book's
 
@@ -171,7 +171,8 @@ def kept(book, tmp_path):
 def test_a_kept_record_enters_the_books_ledger(kept, book):
     for value in (0.1, 0.1, 0.7):
         assert keep(kept(value)).exit_code == 0
-    assert [word for word, _, _ in said(book / "data/records" / ledger.NAME)] == ["fails", "holds"]
+    words = [word for word, _, _ in said(book / "data/records" / ledger.NAME)]
+    assert words == ["failed", "passed"]
     again = keep()
     assert (again.exit_code, again.stdout) == (0, "ledger.jsonl: 0 new lines\n")
 

@@ -110,11 +110,11 @@ def test_a_run_and_its_command_give_one_verdict(tmp_path):
         records.write(runs / str(seed), record(seed, 0.04 + seed / 100))
     made = records.read(runs / "2" / "record.json")
     assert [one["seed"] for one in records.pool_of(made, tmp_path)] == [0, 1, 2]
-    assert "one (a), lesson, cifar10/10: holds" in report.run_text(made, tmp_path)
-    assert execute.as_dict(execute.Outcome(0, runs / "2"))["verdicts"] == {"a": "holds"}
+    assert "one (a), lesson, cifar10/10: supported" in report.run_text(made, tmp_path)
+    assert execute.as_dict(execute.Outcome(0, runs / "2"))["verdicts"] == {"a": "supported"}
     records.write(runs / "2", {**made, "status": "failed"})
     assert execute.as_dict(execute.Outcome(4, runs / "2"))["verdicts"] == {
-        "a": "undecided (1 of 3)"}
+        "a": "not run"}
 
 
 def test_a_run_that_counts_nowhere_shows_its_own_numbers_and_says_so(tmp_path):

@@ -153,7 +153,7 @@ def test_two_tables(tmp_path, name):
     claims, scores = tables.write(tmp_path / name, FOUND)
     assert (claims.name, scores.name) == ("out-claims.csv", "out-scores.csv")
     (row,) = read(claims)
-    assert (row["chapter"], row["verdict"], row["n"]) == ("one", "holds", "3")
+    assert (row["chapter"], row["verdict"], row["n"]) == ("one", "supported", "3")
     assert float(row["mean"]) == pytest.approx(0.05)
     rows = read(scores)
     assert len(rows) == 3 * 4

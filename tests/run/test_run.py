@@ -368,14 +368,14 @@ def test_a_claim_must_be_registered_before_it_is_measured():
 
 
 def test_verdicts_pool_this_machines_runs_of_other_seeds():
-    assert str(claimed().verdicts()["a"]) == "undecided (1 of 3)"
+    assert str(claimed().verdicts()["a"]) == "not run"
     for seed, value in ((1, 0.11), (2, 0.12)):
         claimed(seed, value).finish()
     claimed(3, -5.0)  # not finished
     claimed(4, -5.0, EPOCHS=9).finish()  # of other parameters
     claimed(5, -5.0, bound=0.05).finish()  # under another rule
     verdicts = claimed().verdicts()
-    assert (str(verdicts["a"]), verdicts["a"].n) == ("holds", 3)
+    assert (str(verdicts["a"]), verdicts["a"].n) == ("supported", 3)
     assert verdicts["a"].mean == pytest.approx(0.11)
     assert str(verdicts["b"]) == "not run"
 
@@ -385,14 +385,14 @@ def test_the_last_line_counts_the_verdicts_that_the_table_shows(capsys):
     assert "2 claims: 2 not run\n" in capsys.readouterr().out
     for seed in range(3):
         claimed(seed).finish()
-    assert capsys.readouterr().out.endswith("2 claims: 1 holds, 1 not run\n")
+    assert capsys.readouterr().out.endswith("2 claims: 1 supported, 1 not run\n")
 
 
 def test_what_could_not_be_measured_is_not_run():
     run = claimed(value=math.nan)
     assert str(run.verdicts()["a"]) == "not run"
     run.measure("b", 0.05, precondition=math.nan)
-    assert str(run.verdicts()["b"]) == "holds"
+    assert str(run.verdicts()["b"]) == "passed"
     run.finish()
     assert records.read(run.folder / "record.json")["claims"]["a"]["value"] is None
 
@@ -403,10 +403,40 @@ def test_a_run_with_the_reference_says_so_and_is_not_pooled(capsys):
     exercises.register("double", lambda x: 2 * x, [(torch.ones(2),)])
     run = claimed()
     sslbook.lesson.solve("double", lambda x: 3 * x)
-    assert str(run.verdicts()["a"]) == "undecided (1 of 3)"
+    assert str(run.verdicts()["a"]) == "not run"
     capsys.readouterr()
     run.show_verdicts()
     assert exercises.NOTE in capsys.readouterr().out
     run.finish()
     assert records.read(run.folder / "record.json")["trained_with"] == "reference"
-    assert str(claimed().verdicts()["a"]) == "holds"  # a new run starts with a clean slate
+    assert str(claimed().verdicts()["a"]) == "supported"  # a new run starts with a clean slate
+
+
+# -- checks and comparisons ------------------------------------------------------------------
+
+
+def test_a_check_is_printed_kept_and_strict(capsys, monkeypatch):
+    run = claimed()
+    run.check("nothing leaks", 0.0, at_most=1e-9)
+    run.check("many", 2.0, at_least=3.0)
+    out = capsys.readouterr().out
+    assert "\u2713 nothing leaks: 0 (at most 1e-09)" in out
+    assert "\u2717 many: 2 (at least 3)" in out
+    assert run.record("running")["checks"] == {
+        "nothing leaks": {"value": 0.0, "op": "<=", "bound": 1e-9},
+        "many": {"value": 2.0, "op": ">=", "bound": 3.0}}
+    monkeypatch.setenv("SSLBOOK_STRICT", "1")
+    run.check("nothing leaks", 0.0, at_most=1e-9)
+    for value in (1e-3, math.nan):
+        with pytest.raises(UserError, match="nothing leaks"):
+            run.check("nothing leaks", value, at_most=1e-9)
+
+
+def test_a_claim_is_given_by_its_bound():
+    run = claimed()
+    run.claim("c", "It is far better", source="Table 1", measures="a ratio", at_most=0.5,
+              scale="ratio", paper="0.3")
+    assert run.claims["c"].rule == Rule("<=", 0.5, seeds=True, scale="ratio")
+    run.measure("c", 0.4)
+    kept = run.record("running")["claims"]["c"]
+    assert (kept["claim"]["paper"], kept["value"]) == ("0.3", 0.4)

@@ -83,7 +83,8 @@ def test_an_encoder_is_judged_and_shown(sets, capsys):
     assert all(0 <= value <= 1 for key, value in row.items() if key != "rank")
     assert found.knn(make_encoder(), train, test) <= 1
     found.show("mine")
-    assert "No reference record" in capsys.readouterr().out
+    assert found.method == "mine"
+    assert "effective rank of h" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("chance", "classes", "says"), [

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Documents of the repository that are pages too.
 DOCUMENTS = ("headless", "teaching", "glossary", "troubleshooting")
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#]+)(#[^)]*)?\)")
-_ORDER = ("holds", "same direction", "undecided", "fails", "not at this scale", "not run")
+_ORDER = ("supported", "too small", "refuted", "open", "not at this scale", "not run")
 
 
 def write(book: Sequence[Chapter], source: Path) -> None:
@@ -42,7 +42,7 @@ def write(book: Sequence[Chapter], source: Path) -> None:
         "part_titles": {one.part: one.part_title for one in book},
         "by_name": {one.name: one for one in book},
         "scoreboard": next(one.inside for one in book if one.name == "scoreboard"),
-        "decided": sum(kind(row) != "not run" for row in ledger),
+        "decided": sum(row["kind"] == "claim" and row["verdict"] != "not run" for row in ledger),
         "symbols": symbols.known(), "records": len(found),
     }
     for template in sorted((ROOT / "tools" / "site" / "templates").glob("*.md")):
@@ -56,11 +56,6 @@ def write(book: Sequence[Chapter], source: Path) -> None:
         chapters.write(chapter, book, source, end)
     for name in about["documents"]:
         _document(name, source, book[0])
-
-
-def kind(row: dict[str, Any]) -> str:
-    """The verdict of a row of the ledger without its counts."""
-    return row["verdict"].partition(" (")[0]
 
 
 def cell(text: str) -> str:
@@ -91,10 +86,11 @@ def _grouped(rows: Iterable[dict[str, Any]], key: str) -> list[tuple[str, list[d
 
 
 def _verdicts(ledger: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """chapter -> "3 holds, 1 fails": over all its claims and data sets."""
+    """chapter -> "3 supported, 1 open": over all its claims and data sets."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in ledger:
-        counts[row["chapter"]][kind(row)] += 1
+        if row["kind"] == "claim":
+            counts[row["chapter"]][row["verdict"]] += 1
     return {name: ", ".join(f"{count[word]} {word}" for word in _ORDER if count[word])
             for name, count in counts.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.show import show_table
+from sslbook.records.claims import interval
 
 # key of a row: (column name, factor)
 COLUMNS = {
@@ -24,22 +26,66 @@ COLUMNS = {
 }
 
 
-def scores_table(rows: Sequence[Mapping[str, object]]) -> None:
+def scores_table(rows: Sequence[Mapping[str, object]],
+                 seeds: Mapping[str, Sequence[Mapping[str, float]]] = MappingProxyType({}),
+                 method: str = "") -> None:
     """Show the book's one table: every encoder beside the controls, on the same measures.
 
     rows: dicts with "name" (a role of the controls or any other) and any of knn20, knn200,
     linear (accuracies in 0-1), what `judging.regression_scores` gives, and rank (of the features
     h); columns that no row has are left out, a missing value is a dash, and rows with ours=True are
-    set in bold. In a notebook a table, elsewhere printed text.
+    set in bold. seeds: {name: measures of each seed}; where `method` has two or more, a column is
+    their mean with its 95 % interval, and this run stands beside it. With a method, the last column
+    is what its main measure gains over the untrained net (the row "random") of the same seed.
+    In a notebook a table, elsewhere printed text.
     """
     keys = [key for key in COLUMNS if any(direct.is_number(row.get(key)) for row in rows)]
-    lines = []
-    for row in rows:
-        cells = [f"{row[key] * COLUMNS[key][1]:{'.3g' if key == 'linear_mae' else '.1f'}}"
-                 if direct.is_number(row.get(key)) else "–" for key in keys]
-        lines.append([style.ROLE_NAMES.get(row["name"], row["name"]), *cells])
-    show_table(["encoder", *(COLUMNS[key][0] for key in keys)], lines, numbers=True,
-               bold=[i for i, row in enumerate(rows) if row.get("ours")])
+    if method:
+        keys = [key for key in keys if key != "knn200"]  # a table that one can read
+    many = len(seeds.get(method, ())) > 1
+    heading = ["encoder"]
+    for key in keys:
+        heading += [COLUMNS[key][0], "this run"] if many else [COLUMNS[key][0]]
+    lines = [[style.ROLE_NAMES.get(row["name"], row["name"])] for row in rows]
+    for row, line in zip(rows, lines, strict=True):
+        for key in keys:
+            here = [row[key]] if direct.is_number(row.get(key)) else []
+            over = _numbers(seeds.get(row["name"], ()), key)
+            line += [_mean(key, over), _mean(key, here)] if many else [_mean(key, here)]
+    gained = next((key for key in ("linear", "knn20") if key in keys), "")
+    every = seeds if many else {row["name"]: [row] for row in rows}
+    if method and gained and "random" in every:
+        heading.append(f"{COLUMNS[gained][0].partition(' (')[0]}, over the untrained net (points)")
+        for row, line in zip(rows, lines, strict=True):
+            differences = _paired(every.get(row["name"], ()), every["random"], gained)
+            line.append("–" if row["name"] in ("random", "chance") else _mean("", differences, "+"))
+    if many:
+        print(f"Means over {len(seeds[method])} seeds with their 95 % intervals; this run beside.")
+    show_table(heading, lines, numbers=True, bold=[i for i, r in enumerate(rows) if r.get("ours")])
+
+
+def _numbers(found: Sequence[Mapping[str, float]], key: str) -> list[float]:
+    return [one[key] for one in found if direct.is_number(one.get(key))]
+
+
+def _paired(ones: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]], key: str
+            ) -> list[float]:
+    """Differences of two rows, seed by seed."""
+    if len(ones) != len(others):
+        return []
+    return [one[key] - other[key] for one, other in zip(ones, others, strict=True)
+            if direct.is_number(one.get(key)) and direct.is_number(other.get(key))]
+
+
+def _mean(key: str, values: Sequence[float], sign: str = "") -> str:
+    """The mean in the unit of the column, with its interval where there are several."""
+    if not values:
+        return "–"
+    factor, digits = COLUMNS.get(key, ("", 100.0))[1], ".3g" if key == "linear_mae" else ".1f"
+    numbers = [value * factor for value in values]
+    low, high = interval(numbers)
+    spread = "" if np.isnan(low) else f" [{low:{sign}{digits}}, {high:{sign}{digits}}]"
+    return f"{np.mean(numbers):{sign}{digits}}{spread}"
 
 
 def bars_with_controls(values: Mapping[str, object],
