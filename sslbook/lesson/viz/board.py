@@ -112,7 +112,8 @@ def verdict_map(words: Mapping[str, Mapping[str, str]], *, title: str = "") -> F
     for number, (chapter, claims) in enumerate(plain.items()):
         column, line = divmod(number, deep)
         left, y = column * wide / blocks + 0.08, CELL * (line + 1.3)
-        ax.text(left + names, y, chapter.replace("$", r"\$"), ha="right", va="center", fontsize=style.BASE)
+        ax.text(left + names, y, chapter.replace("$", r"\$"), ha="right", va="center",
+                fontsize=style.BASE)
         for place, letter in enumerate(letters):
             x = left + names + CELL * (place + 0.8)
             if line == 0:
