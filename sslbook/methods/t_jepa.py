@@ -18,24 +18,40 @@ MOMENTUM = 0.996  # of the teacher, at the start (the official launch script)
 def jepa_loss(predicted: Tensor, codes: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared error of the predicted codes, a scalar without a unit.
 
-    predicted: (P, B, J, D), a prediction per block, row and column. codes: (B, J, D), the
-    teacher's, of the whole row; no gradient flows into them. wanted: truth values (P, B, J).
+    predicted: (B, J, D), a prediction per row and column, or (P, B, J, D), one per target set.
+    codes: (B, J, D), the teacher's, of the whole row; no gradient flows into them. wanted: truth
+    values (B, J) or (P, B, J).
 
-    L = mean over blocks and rows of [ the mean over the wanted columns of mean_d (p - c)^2 ]: each
-    block counts the same, however many columns it has. What is not wanted has no part in it. 0
+    L = mean over rows and sets of [ the mean over the wanted columns of mean_d (p - c)^2 ]: each
+    set counts the same, however many columns it has. What is not wanted has no part in it. 0
     where both are constant and equal: collapse is a global minimum, so watch the codes' spread.
-    Raises UsageError for shapes that do not fit; an empty block counts 0.
+    Raises UsageError for shapes that do not fit; an empty set counts 0.
     """
     shapes = tuple(predicted.shape), tuple(codes.shape), tuple(wanted.shape)
-    fits = predicted.ndim == 4 and predicted.shape[1:] == codes.shape
-    if not fits or predicted.shape[:3] != wanted.shape or wanted.dtype != torch.bool:
+    fits = predicted.ndim in (3, 4) and codes.ndim == 3 and predicted.shape[-3:] == codes.shape
+    if not fits or predicted.shape[:-1] != wanted.shape or wanted.dtype != torch.bool:
         raise UsageError(
-            "jepa_loss takes predictions (P, B, J, D), codes (B, J, D) and truth values (P, B, J); "
+            "jepa_loss takes predictions (P, B, J, D), codes (B, J, D) and truth values (P, B, J), "
+            "or all without P; "
             f"these are {shapes[0]}, {shapes[1]} and {shapes[2]} ({wanted.dtype}).",
         )
     error = full_precision(predicted) - full_precision(codes.detach())
     square = error.square().mean(dim=-1) * wanted  # (P, B, J)
     return (square.sum(dim=-1) / wanted.sum(dim=-1).clamp_min(1)).mean()
+
+
+def standardised(codes: Tensor, floor: float = 0.05) -> Tensor:
+    """Codes (B, J, D), each number with mean 0 over the rows, divided by its deviation plus floor.
+
+    What a code says of its column alone is the same in all rows, and gone. floor: keeps numbers
+    that hardly vary from being blown up. This book's addition: the official code predicts the
+    codes as they are. Raises UsageError for another shape or for a floor that is not positive.
+    """
+    if codes.ndim != 3 or not floor > 0:
+        raise UsageError(f"standardised takes codes (B, J, D) and a floor above 0, not "
+                         f"{tuple(codes.shape)} and {floor}.")
+    codes = full_precision(codes)
+    return (codes - codes.mean(dim=0)) / (codes.std(dim=0, correction=0) + floor)
 
 
 def predictor_input(codes: Tensor, seen: Tensor, token: Tensor, columns: Tensor) -> Tensor:

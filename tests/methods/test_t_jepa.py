@@ -9,9 +9,16 @@ from harness import checks
 from specs import Spec
 from torch import nn
 
+from sslbook.errors import UsageError
 from sslbook.lesson.checks import compare
 from sslbook.masks.columns import column_masks
-from sslbook.methods.t_jepa import MOMENTUM, jepa_loss, predictor_input, residual
+from sslbook.methods.t_jepa import (
+    MOMENTUM,
+    jepa_loss,
+    predictor_input,
+    residual,
+    standardised,
+)
 from sslbook.nets import heads
 
 CONTEXT, TARGET = (0.136, 0.368), (0.156, 0.622)  # shares of the official launch script
@@ -108,3 +115,24 @@ def test_predictor_input_and_the_share_of_the_start_that_a_teacher_keeps():
         teacher.update(student, MOMENTUM)
     assert float(teacher.net.weight) == pytest.approx(0.996**100, rel=1e-4)
     assert residual(100) == pytest.approx(0.996**100)
+
+
+def test_one_set_of_targets_needs_no_axis():
+    predicted, codes, wanted = case(4)
+    for p, w in zip(predicted, wanted, strict=True):
+        with_axis = jepa_loss(p[None], codes, w[None])
+        assert float(jepa_loss(p, codes, w)) == pytest.approx(float(with_axis))
+
+
+def test_standardised_codes_say_nothing_of_their_column_alone():
+    codes = normal(0, 50, 3, 4)
+    made = standardised(7 * codes + torch.arange(3.0).view(1, 3, 1), 0.5)
+    assert float(made.mean(dim=0).abs().max()) < 1e-6
+    spread = 7 * codes.std(dim=0, correction=0)
+    assert torch.allclose(made.std(dim=0, correction=0), spread / (spread + 0.5), atol=1e-5)
+    assert float(standardised(torch.ones(5, 3, 4)).abs().max()) == 0.0  # constant, not NaN
+    by_hand = standardised(torch.tensor([[[1.0]], [[3.0]]]), 1.0)  # mean 2, deviation 1
+    assert by_hand.flatten().tolist() == [-0.5, 0.5]
+    for bad in ((codes[0], 0.05), (codes, 0.0)):
+        with pytest.raises(UsageError, match="standardised takes codes"):
+            standardised(*bad)
