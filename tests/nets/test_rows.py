@@ -32,3 +32,17 @@ def test_registers_change_codes_and_are_dropped():
     state = {k: v for k, v in with_one.state_dict().items() if k != "registers"}
     without.load_state_dict(state, strict=False)
     assert not torch.allclose(with_one(x), without(x))
+
+
+def test_hidden_tokens_are_left_out_or_masked_with_equal_codes():
+    """Rows that hide equally many take the cheap way on a CPU, others the mask: one answer."""
+    net = encoder(groups=(1,) * 6)
+    tokens = net.tokens(torch.randn(3, 6, generator=torch.Generator().manual_seed(1)))
+    equal = torch.tensor([[1, 0, 0, 1, 0, 0], [0, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 0]]).bool()
+    for hidden in (equal, equal & (torch.arange(3) < 2)[:, None]):  # the last row hides none
+        all_tokens = torch.cat([net.registers.expand(3, -1, -1), tokens], dim=1)
+        mask = torch.nn.functional.pad(hidden, (1, 0))
+        expected = net.body(all_tokens, src_key_padding_mask=mask)[:, 1:]
+        codes = net.codes(tokens, hidden=hidden)
+        torch.testing.assert_close(codes[~hidden], expected[~hidden])
+        assert not codes[hidden].any()
