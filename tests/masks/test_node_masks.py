@@ -1,4 +1,4 @@
-"""Masks of a graph's nodes: counts of the official code, visible sources, every node equally often."""
+"""Masks of nodes: counts as in the official code, visible sources, every node equally often."""
 
 from __future__ import annotations
 
