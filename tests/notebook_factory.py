@@ -57,7 +57,7 @@ REGISTER = """\
 from sslbook.methods.twin import twin_loss
 
 register("loss", twin_loss, cases, hint="What is off the diagonal?")"""
-DRAWN = "viz.show(figure, how_to_read='Lower is better.', alt='Loss against steps, falling.')"
+DRAWN = "viz.show(figure, see=f'It fell by {fall}.', alt='Loss against steps, falling.')"
 TABLE = "| what | why | effect |\n|---|---|---|\n| a | b | c |"
 CARD = """\
 # 3 · Twins of a kind
@@ -134,8 +134,7 @@ def shown(alt: str = "Loss against steps; it falls by half.") -> dict[str, Any]:
 
 def caption() -> dict[str, Any]:
     """The caption below a picture, as viz.show stores it."""
-    words = "How to read it: lower is better."
-    data = {"text/markdown": f"*{words}*", "text/plain": words}
+    data = {"text/markdown": "**What we see.** It fell.", "text/plain": "What we see. It fell."}
     return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
@@ -146,10 +145,9 @@ def notebook(form: str = "long") -> dict[str, Any]:
     cells = [
         text("card", "card", card),
         code("install", "install", install.cell(listed), "plumbing"),
-        text("parameters-title", "parameters", "## What can be changed"),
-        code("parameters", "", PARAMETERS, "parameters"),
+        code("parameters", "parameters", PARAMETERS, "parameters"),
         code("presets", "setup", PRESETS, "plumbing"),
-        code("start", "", START.replace("NAME", listed.name), says="twins: preset smoke on cpu"),
+        code("start", "", START.replace("NAME", listed.name), "plumbing", says="preset smoke"),
         *({"study": _study, "guide": _guide}.get(form, _method)()),
         text("recap", "recap", "## In short\n\n```python\nsslbook.load_encoder('twins')\n```"),
         code("stamp", "stamp", "run.finish()", says="finished"),
@@ -161,10 +159,8 @@ def notebook(form: str = "long") -> dict[str, Any]:
 
 
 def _claims() -> list[dict[str, Any]]:
-    return [
-        text("claims-title", "claims", "## What the paper claims"),
-        code("claims", "", "run.claim('a', 'no collapse', rule=rule)", says="a: no collapse"),
-    ]
+    source = "run.claim('a', 'no collapse', rule=rule)"
+    return [code("claims", "claims", source, says="a: no collapse")]
 
 
 def _exercise() -> list[dict[str, Any]]:
@@ -188,7 +184,7 @@ def _judged() -> list[dict[str, Any]]:
 def _method() -> list[dict[str, Any]]:
     return [
         *_claims(),
-        text("equation", "equation", "## From the equation to code\n\nWe write $L = 1$."),
+        text("equation", "equation", "## From the equation to code\n\n$$L = 1$$"),
         *_exercise(),
         text("train-title", "train", "## Does it learn?"),
         code("train", "", TRAIN, says="step  loss\n   1  12.0"),

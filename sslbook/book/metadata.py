@@ -1,12 +1,14 @@
 """A chapter's metadata: the file `<name>.yml` beside its notebook, all that the book says of it.
 
-title, form (long, short, study, guide), idea (one sentence), paper (address); needs: chapters to
-read before; parents: {chapter this method comes from: the one thing changed}; twin: modules of
-`sslbook.methods` (left out in a long or short chapter: the one of its own name); data: modules of
-`sslbook.datasets` whose change means that the chapter must run again; takes: the kinds of data that
-its DATASET may name (image, table, graph; [] where it uses none); measure: what the chapter's table
-is about, such as knn20; symbols: see `symbols.py`; notes: for the teacher, by section, see
-`course/notes.py`; changes: see `changelog.py`. metadata.schema.json says which kind each is of.
+title, form (long, short, study, guide), edition (1: a chapter of the first pattern, whose limits
+still hold for it), idea (one sentence), paper (address); needs: chapters to read before; parents:
+{chapter this method comes from: the one thing changed}; twin: modules of `sslbook.methods` (left
+out in a long or short chapter: the one of its own name); data: modules of `sslbook.datasets` whose
+change means that the chapter must run again; takes: the kinds of data that its DATASET may name
+(image, table, graph; [] where it uses none); measure: what the chapter's table is about, such as
+knn20; learns: "no: reason" where nothing is to beat the untrained net, as in a study of a failure;
+symbols: see `symbols.py`; notes: for the teacher, by section, see `course/notes.py`; changes: see
+`changelog.py`. metadata.schema.json says which kind each is of.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbook.book import syntax
-from sslbook.book.collapse import opened
+from sslbook.book.collapse import opened, title
 from sslbook.book.toc import Chapter
 from sslbook.errors import UsageError
 
@@ -47,6 +47,11 @@ class Cell:
     def tree(self) -> ast.Module:
         """The syntax tree of a code cell; empty for markdown and for code that does not parse."""
         return (syntax.parse(self.source) if self.kind == "code" else None) or ast.Module([], [])
+
+    @property
+    def collapsed(self) -> bool:
+        """True for a code cell that a reader need not see at first, as its tags say."""
+        return self.kind == "code" and title(self.tags) is not None
 
     @property
     def lines(self) -> int:

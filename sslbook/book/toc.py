@@ -24,6 +24,8 @@ class Chapter:
     name, part: `notebooks/<part>/<name>.ipynb`. number: place in the book, from 0.
     parents: (chapter, the one thing changed) for every method that this one comes from.
     takes: the kinds of data that its DATASET may name; None where its file does not say.
+    learns: "no: reason" for a chapter that need not beat its controls.
+    edition: 1 for a chapter that still has the first pattern, whose limits hold for it.
     repository, ref: the GitHub repository and the tag that badges and install cells name.
     """
 
@@ -39,6 +41,8 @@ class Chapter:
     takes: tuple[str, ...] | None = None
     parents: tuple[tuple[str, str], ...] = ()
     measure: str = ""
+    learns: str = ""
+    edition: int = 2
     number: int = 0
     part_title: str = ""
     repository: str = ""
@@ -119,8 +123,10 @@ def _filled(chapter: Chapter) -> Chapter:
         raise wrong(chapter.folder / "toc.yml", f"{chapter.name} is a link out of the folder")
     about = chapter.metadata
     twin = [chapter.name] if about["form"] in ("long", "short") else []
-    texts = {key: about.get(key, "") for key in ("title", "form", "idea", "paper", "measure")}
-    return replace(chapter, **texts, needs=tuple(about.get("needs", ())),
+    texts = {key: about.get(key, "")
+             for key in ("title", "form", "idea", "paper", "measure", "learns")}
+    return replace(chapter, **texts, edition=about.get("edition", 2),
+                   needs=tuple(about.get("needs", ())),
                    twin=tuple(about.get("twin", twin)), data=tuple(about.get("data", ())),
                    takes=tuple(about["takes"]) if "takes" in about else None,
                    parents=tuple(about.get("parents", {}).items()))

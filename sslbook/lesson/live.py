@@ -37,11 +37,11 @@ def curves(history: History) -> Iterator[Draw]:
         nonlocal place, last
         losses.append((step, loss))
         if time.monotonic() - last >= PAUSE:
-            data = _picture(history, losses)
+            data, about = _picture(history, losses)
             if place is None:
-                place = display(data, raw=True, display_id=True)
+                place = display(data, raw=True, metadata=about, display_id=True)
             else:
-                place.update(data, raw=True)
+                place.update(data, raw=True, metadata=about)
             last = time.monotonic()
 
     try:
@@ -62,10 +62,11 @@ def _bar(history: History) -> Iterator[Draw]:
         yield lambda step, loss: bar.update(step - bar.n)
 
 
-def _picture(history: History, losses: list[tuple[int, float]]) -> dict[str, str]:
-    """The curves so far as a PNG with its text; drawn by the quickest way there is."""
+def _picture(history: History,
+             losses: list[tuple[int, float]]) -> tuple[dict[str, str], dict[str, Any]]:
+    """The curves so far as an output; drawn by the quickest way there is."""
     from sslbook.lesson.viz import style
-    from sslbook.lesson.viz.show import as_data
+    from sslbook.lesson.viz.show import as_output
 
     steps, values = history.column("knn")
     panels = [("loss", *zip(*losses, strict=True)), ("kNN accuracy (%)", steps, 100 * values)]
@@ -81,4 +82,4 @@ def _picture(history: History, losses: list[tuple[int, float]]) -> dict[str, str
         ax.plot(x, y, color=style.COLOURS["ours"], marker="o" if i else "")
         ax.set_xlim(0, history.steps)
         style.name_axes(ax, "step", name)
-    return as_data(figure, title)
+    return as_output(figure, title)

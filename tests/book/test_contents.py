@@ -35,6 +35,17 @@ def test_chapters_come_in_order(book):
     assert twins.colab.endswith("github/some/book/blob/v1/notebooks/next/twins.ipynb")
 
 
+def test_the_edition_and_what_exempts_a_study(tmp_path):
+    first, study = "{form: long, edition: 1}", "{form: study, learns: 'no: it collapses'}"
+    write_contents(tmp_path, {"next": {"first": first, "study": study}})
+    assert [(one.edition, one.learns) for one in toc.chapters(tmp_path)] == [
+        (1, ""), (2, "no: it collapses")]
+    for wrong in ("learns: 'maybe'", "learns: 'no: '", "edition: 3"):
+        write_contents(tmp_path, {"next": {"first": f"{{form: long, {wrong}}}"}})
+        with pytest.raises(UsageError, match="next/first.yml"):
+            toc.chapters(tmp_path)
+
+
 def test_the_books_own_contents():
     for one in toc.chapters():
         assert one.title, one.name

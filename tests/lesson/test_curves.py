@@ -25,13 +25,15 @@ class Front:
         monkeypatch.setattr("IPython.display.display", self.display)
         monkeypatch.setattr(live.time, "monotonic", lambda: self.now)
 
-    def display(self, data, *, raw, display_id):
+    def display(self, data, *, raw, metadata, display_id):
         assert (raw, display_id) == (True, True)
+        assert metadata["image/png"]["width"] == 770  # as wide as any figure of a page
         self.sent.append(("new", data))
         return self
 
-    def update(self, data, *, raw):
+    def update(self, data, *, raw, metadata=None):
         assert raw
+        assert ("image/png" in data) == bool(metadata)
         self.sent.append(("update", data))
 
 

@@ -335,10 +335,13 @@ def test_the_collapse_panel_measures_what_it_says():
 
 
 def test_small_images_stay_crisp():
+    """Not smoothed: every pixel of the figure is one of the image, enlarged more than 8 times."""
     drawn = pixels(viz.image_strip([("", IMAGES[0])]))
-    big = tiles.to_rgb(IMAGES[0])[0].repeat(6, axis=0).repeat(6, axis=1)
-    top, left = tiles.MARGIN, tiles.MARGIN
-    assert np.array_equal(drawn[top : top + 96, left : left + 96], big)
+    small, top, left = tiles.to_rgb(IMAGES[0])[0], tiles.MARGIN, tiles.MARGIN
+    where = (np.arange(131) + 0.5) * 16 // 131
+    enlarged = small[where.astype(int)][:, where.astype(int)]
+    assert np.array_equal(drawn[top : top + 131, left : left + 131], enlarged)
+    big = small.repeat(6, axis=0).repeat(6, axis=1)
     assert tiles.fit(big, 40).shape == (40, 40, 3)
     assert tiles.mosaic([[big, big]], 64).shape == (64, 2 * 64 + tiles.GUTTER, 3)
 
@@ -375,7 +378,7 @@ def test_the_style_sheet_and_the_code_have_the_same_sizes():
     style.use("talk")
     talk = mpl.rcParams["figure.dpi"]
     style.use()
-    assert talk > mpl.rcParams["figure.dpi"] == 110
+    assert talk > mpl.rcParams["figure.dpi"] == 150
     keys = ("legend.fontsize", "font.size", "axes.titlesize", "lines.linewidth")
     sizes = (style.SMALL, style.BASE, style.TITLE, style.LINE)
     assert tuple(mpl.rcParams[key] for key in keys) == sizes
@@ -419,20 +422,34 @@ def captured(function, *arguments, **options):
     return [(output.data, output.metadata) for output in caught.outputs]
 
 
-def test_show_sends_a_png_with_its_text_and_a_caption(shell):
+def test_show_sends_a_png_with_its_text_its_size_and_a_caption(shell):
     import base64
 
     (data, metadata), (caption, _) = captured(
-        viz.show, style.square("a square")[0], how_to_read="lower is\n better",
+        viz.show, style.strip()[0], see="kNN rose by\n 20 points.", how_to_read="up is\n better",
         alt="kNN accuracy by step:  it rises")
     assert set(data) == {"image/png", "text/plain"}
     assert data["text/plain"] == "kNN accuracy by step: it rises"
-    assert metadata == {"image/png": {"alt": "kNN accuracy by step: it rises"}}
+    about = {"alt": "kNN accuracy by step: it rises", "width": 770, "height": 242}
+    assert metadata == {"image/png": about}
     picture = base64.b64decode(data["image/png"])
-    assert picture.startswith(b"\x89PNG")
+    assert Image.open(io.BytesIO(picture)).size == (1050, 330)
     assert len(picture) < 40_000
-    assert caption["text/markdown"] == "*How to read it: lower is better*"
-    assert caption["text/plain"] == "How to read it: lower is better"
+    assert caption["text/markdown"] == (
+        "**What we see.** kNN rose by 20 points.\n\n*How to read it: up is better*")
+    assert caption["text/plain"] == (
+        "What we see. kNN rose by 20 points.\nHow to read it: up is better")
+
+
+@pytest.mark.parametrize(("said", "markdown"), [
+    ({"see": "It fell."}, "**What we see.** It fell."),
+    ({"how_to_read": "down is better"}, "*How to read it: down is better*"),
+])
+def test_one_sentence_is_enough_below_a_figure_but_none_is_not(shell, said, markdown):
+    _, (caption, _) = captured(viz.show, style.square()[0], alt="loss by step", **said)
+    assert caption["text/markdown"] == markdown
+    with pytest.raises(UsageError, match="neither what we see"):
+        viz.show(style.square()[0], alt="loss by step", **dict.fromkeys(said, "  "))
 
 
 def test_show_outside_ipython_prints_the_text_and_closes_the_figure(capsys, monkeypatch):
@@ -440,7 +457,9 @@ def test_show_outside_ipython_prints_the_text_and_closes_the_figure(capsys, monk
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", SimpleNamespace(close=closed.append))
     viz.show(figure, how_to_read="left to right", alt="boxes joined by arrows")
     assert capsys.readouterr().out == "Figure: boxes joined by arrows\n"
-    assert closed == [figure]
+    viz.show(figure, see="They are joined.", alt="boxes joined by arrows")
+    assert capsys.readouterr().out.endswith("arrows\nWhat we see. They are joined.\n")
+    assert closed == [figure, figure]
 
 
 def test_few_colours_are_exact_and_many_keep_the_paper_white():
@@ -557,4 +576,4 @@ def test_a_headless_cell_has_a_picture_with_its_text_and_no_widget(shell, monkey
         ).raise_error()
     kinds = [sorted(output.data) for output in caught.outputs]
     assert kinds == [["image/png", "text/plain"], ["text/markdown", "text/plain"]]
-    assert caught.outputs[0].metadata == {"image/png": {"alt": "two axes & no data"}}
+    assert caught.outputs[0].metadata["image/png"]["alt"] == "two axes & no data"

@@ -160,7 +160,7 @@ def test_missing_and_doubled_ids_come_from_the_source():
     assert names == [one["id"] for one in again["cells"]]
     assert len(set(names)) == len(names)
     assert names[1] == f"{names[0]}-2"
-    assert names[3:7] == ["parameters-title", "parameters", "presets", "start"]
+    assert names[3:6] == ["parameters", "presets", "start"]
 
 
 def test_cells_that_were_not_run_or_ran_out_of_order_are_not_hidden():

@@ -74,8 +74,8 @@ def evil():
 
 
 def code(source, tag, *data, hidden=False):
-    shown = [new.new_output("display_data", one, metadata={"image/png": {"alt": "two \"bars\""}})
-             for one in data]
+    seen = {"image/png": {"alt": "two \"bars\"", "width": 770}}
+    shown = [new.new_output("display_data", one, metadata=seen) for one in data]
     about = {"tags": [tag], "jupyter": {"source_hidden": hidden}}
     return new.new_code_cell(source, metadata=about, outputs=shown)
 
@@ -95,6 +95,7 @@ def test_a_notebook_becomes_a_page_that_asks_nobody():
     assert "the start line" in found.text
     assert "method = 1" in found.text
     assert ("img", "alt", 'two "bars"') in found.attributes
+    assert ("img", "width", "770") in found.attributes
     assert "<script>alert(1)</script>" in found.text
     assert {"table", "img"} <= set(found.tags)
 

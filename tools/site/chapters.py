@@ -75,12 +75,14 @@ def _output(out: dict[str, Any], chapter: Chapter, source: Path, name: str) -> l
     if "image/png" not in out.get("data", {}):
         return [out]
     png = base64.b64decode(joined(out["data"]["image/png"]))
-    alt = out.get("metadata", {}).get("image/png", {}).get("alt", "")
+    about = out.get("metadata", {}).get("image/png", {})
+    alt = about.get("alt", "")
     if not alt:
         raise ValueError(f"{chapter.name}: figure {name} has no alternative text")
     file = f"{FIGURES}/{chapter.name}-{name}.png"
     _save(source / file, png)
-    width, height = Image.open(io.BytesIO(png)).size
+    width, height = Image.open(io.BytesIO(png)).size  # but of a sharp one each pixel is smaller
+    width, height = about.get("width", width), about.get("height", height)
     image = (f'<img class="figure" src="../../{file}" alt="{html.escape(alt)}" width="{width}" '
              f'height="{height}" loading="lazy">')
     return [{"output_type": "display_data", "metadata": {}, "data": {"text/html": image}}]

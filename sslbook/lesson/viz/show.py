@@ -6,27 +6,38 @@ import base64
 import io
 import sys
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sslbook.errors import UsageError
+from sslbook.lesson.viz import style
 
-def show(fig: Figure, *, how_to_read: str, alt: str) -> None:
+
+def show(fig: Figure, *, alt: str, see: str = "", how_to_read: str = "") -> None:
     """Show `fig` with a caption, and close it so that it is not shown twice.
 
-    how_to_read: one or two sentences, printed in italics below the figure after "How to read
-    it:". alt: what a reader who cannot see the figure needs: its axes and its result; stored
-    in the output's metadata, where pages take their `alt` from, and as its plain text. Outside
-    IPython the alternative text is printed.
+    see: what happened, with its number, and what it means; computed from what is drawn, so the
+    sentence for the case that it did not happen is written, too. how_to_read: how to read an
+    unusual figure. At least one of them. alt: what a reader who cannot see the figure needs: its
+    axes and its result; stored in the output's metadata, where pages take their `alt` from, and as
+    its plain text. Outside IPython the alternative text and what we see are printed.
     """
+    alt, see, how = (" ".join(text.split()) for text in (alt, see, how_to_read))
+    if not (see or how):
+        raise UsageError("A figure says neither what we see nor how to read it.",
+                         "It was not shown.", "Give viz.show(..., see=...).")
     if in_ipython():
-        caption = f"How to read it: {' '.join(how_to_read.split())}"
-        display_png(fig, " ".join(alt.split()))
-        display_markdown(f"*{caption}*", caption)
+        display_png(fig, alt)
+        parts = [(f"**What we see.** {see}", f"What we see. {see}") if see else None,
+                 (f"*How to read it: {how}*", f"How to read it: {how}") if how else None]
+        marked, plain = zip(*filter(None, parts), strict=True)
+        display_markdown("\n\n".join(marked), "\n".join(plain))
     else:
-        print(f"Figure: {alt}")
+        print("\n".join([f"Figure: {alt}", *([f"What we see. {see}"] if see else [])]))
     close(fig)
 
 
@@ -40,12 +51,18 @@ def display_png(fig: Figure, alt: str) -> None:
     """Send the figure to the front end as image/png with its alternative text."""
     from IPython.display import display
 
-    display(as_data(fig, alt), raw=True, metadata={"image/png": {"alt": alt}})
+    data, about = as_output(fig, alt)
+    display(data, raw=True, metadata=about)
 
 
-def as_data(fig: Figure, alt: str) -> dict[str, str]:
-    """The figure as a PNG, and its text, by kind of output."""
-    return {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
+def as_output(fig: Figure, alt: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """(data, metadata) of an output: the figure as a PNG, its text, its size on the page.
+
+    The size is in CSS pixels, of which each has more than one of the picture's: it is sharp then.
+    """
+    wide, high = (round(inches * style.active().screen) for inches in fig.get_size_inches())
+    data = {"image/png": base64.b64encode(png_bytes(fig)).decode("ascii"), "text/plain": alt}
+    return data, {"image/png": {"alt": alt, "width": wide, "height": high}}
 
 
 def display_markdown(markdown: str, plain: str) -> None:

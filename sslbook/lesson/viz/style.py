@@ -62,14 +62,17 @@ DASHED = (0, (4, 2.2))
 @dataclass(frozen=True)
 class Context:
     """Sizes of one context in inches. Type has the same points in each, so a small page at a
-    high dpi makes it large."""
+    high dpi makes it large. screen: CSS pixels that an inch takes on a page; with more dots than
+    these a figure is sharp on fine screens and in print."""
 
     strip: tuple[float, float]
     square: float
     dpi: int
+    screen: int
 
 
-CONTEXTS = {"page": Context((7.0, 2.2), 3.2, 110), "talk": Context((6.0, 2.5), 3.0, 184)}
+CONTEXTS = {"page": Context((7.0, 2.2), 3.2, dpi=150, screen=110),
+            "talk": Context((6.0, 2.5), 3.0, dpi=184, screen=184)}
 _active: list[Context] = []
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from sslbook.book import syntax
 from sslbook.book.collapse import is_collapsed
-from sslbook.book.notebook import NotebookSource
+from sslbook.book.notebook import Cell, NotebookSource
 from sslbook.nbtools.contract import Finding, rule
 
 SHARED = ("common",)  # modules of sslbook.methods that hold no chapter's idea
@@ -126,19 +126,28 @@ def trains_own_code(chapter: NotebookSource) -> Iterator[Finding]:
     A short chapter or a study may train an earlier chapter's twin beside it.
     """
     trace = Trace(chapter)
-    for cell, call in chapter.trainings:
-        loss = syntax.keyword(call, "loss")
+    for cell, loss, beside in _losses(chapter):
         if loss is None:
             yield cell.index, "train is called without loss="
             continue
         reached = trace.methods(loss)
-        beside = syntax.literal(syntax.keyword(call, "name")) != "pretrain"
         if reached and beside and reached <= _allowed(chapter, reached):
             continue
         if reached:
             yield cell.index, f"what is trained uses sslbook.methods.{', '.join(sorted(reached))}"
         elif not trace.is_own(loss):
             yield cell.index, f"{ast.unparse(loss)} does not lead to a function of this notebook"
+
+
+def _losses(chapter: NotebookSource) -> Iterator[tuple[Cell, ast.expr | None, bool]]:
+    """(cell, loss, whether beside the chapter's own) of every training and arm of a comparison."""
+    for cell, call in chapter.trainings:
+        name = syntax.literal(syntax.keyword(call, "name"))
+        yield cell, syntax.keyword(call, "loss"), name != "pretrain"
+    for cell, call in chapter.calls("compare"):
+        for arm in syntax.calls(call, "dict"):
+            if loss := syntax.keyword(arm, "loss"):
+                yield cell, loss, True
 
 
 def _allowed(chapter: NotebookSource, modules: set[str]) -> set[str]:
