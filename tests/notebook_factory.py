@@ -176,7 +176,7 @@ def _judged() -> list[dict[str, Any]]:
     return [
         text("measure-title", "measure", "## Is it any good?"),
         code("measure", "", "run.score('kNN', {'knn': 0.5})", says="kNN  50.0"),
-        code("verdict", "verdict", "run.verdicts()", says="a: passed"),
+        code("verdict", "verdict", "run.show_verdicts()", says="a: passed"),
         text("paper", "paper", "## Ours and theirs\n\n" + TABLE),
     ]
 

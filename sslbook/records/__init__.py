@@ -14,4 +14,4 @@ __getattr__, __all__ = lazy(__name__, {
               "write"),
     "pools": ("pool_key", "pool_of", "pooled", "verdicts"),
     "times": ("alike", "expected_minutes", "latest_record", "run_seconds", "typical_seconds"),
-}, modules=("claims", "ledger", "pairs", "pools", "published", "report"))
+}, modules=("claims", "gains", "ledger", "pairs", "pools", "published", "report"))

@@ -11,7 +11,7 @@ from harness import checks
 from specs import Spec, not_negative, positive
 from torch import Tensor
 
-from sslbook.methods.directpred import direct_predictor
+from sslbook.methods.directpred import FLOOR, direct_predictor
 
 F_A = A.T @ A / 4
 ROOT = [[0.383643, 0.424111, 0.084653], [0.424111, 0.619208, 0.234202],
@@ -26,9 +26,9 @@ def moment_of(seed: int, d: int = 4, n: int = 9) -> Tensor:
 
 
 def predictor_of(moment, eps, *, power=lambda s: s.sqrt(), scale=lambda v: v[-1],
-                 build=lambda u, p: u * p @ u.T):
+                 build=lambda u, p: u * p @ u.T, floor=FLOOR):
     values, vectors = torch.linalg.eigh(moment)
-    return build(vectors, power(values.clamp_min(0) / scale(values)) + eps)
+    return build(vectors, (power(values.clamp_min(0) / scale(values)) + eps).clamp_min(floor))
 
 
 def changed(**parts):
@@ -58,7 +58,7 @@ test_spec = checks(
                  ((torch.diag(torch.tensor([1.0, 0.0])), 0.0), [[1, 0], [0, 1e-4]])],  # the floor
          refused=[*(((bad,), "square") for bad in NOT_SQUARE),
                   ((torch.eye(3, dtype=torch.int64),), "floating")],
-         cases=[(moment_of(1), 0.01), (moment_of(2, 6, 20), 0.1)],
+         cases=[(moment_of(1), 0.01), (moment_of(2, 6, 20), 0.1), (moment_of(3, 4, 2), 0.0)],
          right={"by diag": changed(build=lambda u, p: u @ torch.diag(p) @ u.T)},
          mutants={
              "no square root": changed(power=lambda s: s),
@@ -69,6 +69,7 @@ test_spec = checks(
              "eigenvalues on the diagonal alone": changed(build=lambda u, p: torch.diag(p)),
              "eps inside the root": lambda moment, eps: predictor_of(
                  moment, 0.0, power=lambda s: (s + eps).sqrt()),
+             "a moment without full rank gets no floor": changed(floor=0.0),
              "eps is forgotten": lambda moment, eps: predictor_of(moment, 0.0),
              "the moment itself": lambda moment, eps: moment}))
 

@@ -15,6 +15,9 @@ CORRUPTED = (two_views(0, 6, 3)[0], torch.tensor([4, 0, 2]), torch.tensor([5]),
              torch.ones(3).double())
 
 
+A_MASKED_SOURCE = (*CORRUPTED[:2], torch.tensor([0]), CORRUPTED[3])
+
+
 def in_place(x, masked, sources, token):
     x[masked] = token
     x[masked[: len(sources)]] = x[sources]
@@ -29,11 +32,26 @@ def last_ones(x, masked, sources, token):
     return no_noise(x, masked, sources, token).index_copy(0, masked[-len(sources):], x[sources])
 
 
+def read_too_late(x, masked, sources, token):
+    """The sources are read after some of them got the token."""
+    hidden = no_noise(x, masked, sources, token)
+    return hidden.index_copy(0, masked[: len(sources)], hidden[sources])
+
+
+def uniform_noise(x, masked, sources, token):
+    """Between the least and the largest value of each column: none that a node has."""
+    share = torch.rand(len(sources), x.shape[1], generator=generator(), dtype=x.dtype)
+    noise = x.amin(0) + share * (x.amax(0) - x.amin(0))
+    return no_noise(x, masked, sources, token).index_copy(0, masked[: len(sources)], noise)
+
+
 test_spec = checks(
     Spec(function=corrupt, inputs=lambda seed: CORRUPTED, shapes=[()], half=False,
          refused=[((CORRUPTED[0], CORRUPTED[1], torch.arange(4), torch.ones(3)),
                    "4 sources for 3 masked")],
-         mutants={"in place": in_place, "no noise": no_noise, "the last ones": last_ones}))
+         cases=[CORRUPTED, A_MASKED_SOURCE],
+         mutants={"in place": in_place, "no noise": no_noise, "the last ones": last_ones,
+                  "uniform noise": uniform_noise, "read too late": read_too_late}))
 
 
 def test_corrupt_and_remask():

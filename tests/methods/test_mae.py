@@ -82,6 +82,8 @@ test_spec = checks(
              "all patches count": changed(over=lambda e, m: e.mean()),
              "visible patches count": changed(
                  over=lambda e, m: (e * (1 - m)).sum() / (1 - m).sum()),
+             "the last patch never counts": changed(
+                 over=lambda e, m: (e * m)[:, :-1].sum() / m[:, :-1].sum()),
              "divided by all patches": changed(over=lambda e, m: (e * m).mean()),
              "averaged per image first": changed(
                  over=lambda e, m: ((e * m).sum(1) / m.sum(1).clamp_min(1)).mean()),

@@ -75,8 +75,8 @@ test_spec = checks(
                  (v / t).log_softmax(1), (sla.aggregate(u) / t).softmax(1),
                  reduction="batchmean") * t**2),
              "the divergence the other way round": lambda u, v, y, t: distilled(
-                 u, v, y, functional.kl_div(sla.aggregate(u).detach().log_softmax(1), v.softmax(1),
-                                            reduction="batchmean")),
+                 u, v, y, functional.kl_div((sla.aggregate(u).detach() / t).log_softmax(1),
+                                            (v / t).softmax(1), reduction="batchmean") * t**2),
              "the labels are forgotten": lambda u, v, y, t: (
                  sla.self_distillation_loss(u, v, y, t) - functional.cross_entropy(v, y))}),
     Spec(function=distillation_of_the_head, inputs=lambda seed: (normal(seed, N, K),), shapes=[()],
