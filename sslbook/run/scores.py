@@ -17,6 +17,7 @@ from sslbook.judging.few_labels import PER_CLASS, RATES
 from sslbook.lesson import viz
 from sslbook.lesson.verdicts import show_comparison
 from sslbook.records import controls, published
+from sslbook.run import elsewhere
 from sslbook.views import preparer
 
 Encoder = Callable[..., Tensor]
@@ -201,6 +202,12 @@ class Scores:
         peers = published.matching_figures(ours) if ours else ()
         if ours and ours["preset"] != self.settings.preset:
             show_comparison(self.rows.get(row, {}), ours, row, peers)
+
+    def elsewhere(self, row: str, measure: str = "linear") -> None:
+        """Show the book's own runs of this chapter on other data: `row` beside raw and untrained.
+        """
+        here = records.dataset_label(getattr(self.settings, "dataset", ""))
+        elsewhere.show(self.chapter, here, row, measure)
 
     def _chance_note(self) -> str:
         """What chance is, where it is not one in K."""
