@@ -72,8 +72,9 @@ def factor_profile(
     numbers, categories = {}, {}
     for name, (known, asked) in _factors(train, test, len(train_x), len(test_x)).items():
         if _is_category(known):
+            known, asked = known.long(), asked.long()
             if torch.isin(asked, known).double().mean() > 0.5:
-                categories[name] = known.long(), asked.long()
+                categories[name] = known, asked
         elif parts := _parts(known, asked, circular.get(name, 0.0)):
             numbers[name] = parts
     similarity, index = nearest(test_x, train_x, _NEIGHBOURS)
