@@ -49,8 +49,8 @@ def factor_profile(
     encoder: as `features` takes it, or the features of both splits, (N, D) and (M, D).
     train, test: splits with `factors` and `labels`; the labels are the factor "class" ("target"
     where they are numbers), and a factor that repeats them is left out. So are masks (more than
-    two axes), what is constant in a split or not finite, and categories that most test samples share
-    with no training sample, for they name single samples. {} where nothing remains.
+    two axes), what is constant in a split or not finite, and categories that most test samples have
+    in common with no training sample: they name single samples. {} where nothing remains.
     circular: factor -> period in its unit.
 
     Numbers (floats, and integers with several parts) are scored by R²: 1 is all, 0 is what
