@@ -24,7 +24,7 @@ RAW = style.COLOURS["pixels"]
 # word: (sign, colour, what it says)
 VERDICTS = {
     "supported": ("✓", style.GREEN, "yes, and by enough"),
-    "too small": ("~", style.SKY, "yes, but by too little"),
+    "too small": ("~", style.SKY, "less than what matters"),
     "refuted": ("✗", style.VERMILION, "no: it is the other way"),
     "open": ("?", style.ORANGE, "too close to call so far"),
     "not run": ("–", "#8A8A8A", "not tried often enough"),
