@@ -22,13 +22,14 @@ import yaml
 from sslbook.core import files
 from sslbook.errors import UsageError
 
+_OTHERS = ("toc.yml", "teaching.yml", "glossary.yml")
 _SCHEMA = Path(__file__).with_name("metadata.schema.json")
 # libyaml's loader is ten times as fast; it is in every wheel of PyYAML.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What is in toc.yml, teaching.yml or a chapter's file: do not change it.
+    """What is in toc.yml, teaching.yml, docs/glossary.yml or a chapter's file: do not change it.
 
     The file is read once as long as it stays as it is. Raises UsageError that names it where it is
     missing or not as metadata.schema.json has it.
@@ -44,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _parsed(path: Path, _modified: int, _size: int) -> dict[str, Any]:
     found = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # nosec B506 # a safe loader
-    kind = path.stem if path.name in ("toc.yml", "teaching.yml") else "chapter"
+    kind = path.stem if path.name in _OTHERS else "chapter"
     files.schema(_SCHEMA)({kind: found})
     return found
 
@@ -52,5 +53,6 @@ def _parsed(path: Path, _modified: int, _size: int) -> dict[str, Any]:
 def wrong(path: Path, what: str) -> UsageError:
     """The error of a file that describes the book."""
     name = path.name if path.name == "toc.yml" else f"{path.parent.name}/{path.name}"
-    return UsageError(f"The book's contents are wrong at notebooks/{name}: {what}.",
-                      "Nothing was done.", f"Mend notebooks/{name}.")
+    name = name if path.name == "glossary.yml" else f"notebooks/{name}"
+    return UsageError(f"The book's contents are wrong at {name}: {what}.",
+                      "Nothing was done.", f"Mend {name}.")

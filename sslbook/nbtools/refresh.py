@@ -1,7 +1,7 @@
 """What follows from the contents and the chapters' metadata, and is never written by hand.
 
-README's table of chapters, the weeks of docs/teaching.md, and in each notebook what `normalise`
-writes: badge, install cell, metadata, symbol tables, collapsed cells.
+README's table of chapters, the weeks of docs/teaching.md, docs/glossary.md, and in each notebook
+what `normalise` writes: badge, install cell, metadata, symbol tables, collapsed cells.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sslbook.book import parameters, routes, toc
+from sslbook.book import glossary, parameters, routes, toc
 from sslbook.book.toc import Chapter
 from sslbook.core import files, paths
 from sslbook.errors import UsageError
@@ -40,6 +40,7 @@ def outdated(notebooks: Sequence[Path] = ()) -> dict[Path, str]:
         pages = {
             root / "README.md": chapter_table(book),
             root / "docs" / "teaching.md": routes.weeks_table(book),
+            root / "docs" / "glossary.md": glossary.page(),
         }
     texts = [(path, *normal_form(path)) for path in notebooks]
     for path, table in pages.items():

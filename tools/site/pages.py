@@ -21,7 +21,7 @@ from tools.site import chapters, methodmap
 
 ROOT = Path(__file__).resolve().parents[2]
 # Documents of the repository that are pages too.
-DOCUMENTS = ("headless", "teaching", "troubleshooting")
+DOCUMENTS = ("headless", "teaching", "glossary", "troubleshooting")
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#]+)(#[^)]*)?\)")
 _ORDER = ("supported", "too small", "refuted", "open", "not at this scale", "not run")
 
