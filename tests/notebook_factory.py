@@ -84,6 +84,7 @@ def chapter(form: str = "long", **changes: Any) -> Chapter:
     entry: dict[str, Any] = dict(
         name="twins", part="decorrelate", form=form, title="Twins", paper=PAPER, needs=("welcome",),
         twin=("twin",), takes=("image",), repository="sslbook/sslbook", ref="main",
+        learns="no: nothing is trained",
     )  # fmt: skip
     return Chapter(**(entry | changes))
 

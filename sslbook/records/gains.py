@@ -88,7 +88,7 @@ def levels(found: Iterable[Record], measure: str | Callable[[Record], str] = mai
     """
     made: dict[str, dict[str, Level]] = {}
     for place, methods in worlds(found).items():
-        rows = {label: _level(row, pool, measure(pool[-1]) if callable(measure) else measure)
+        rows = {label: level(row, pool, measure(pool[-1]) if callable(measure) else measure)
                 for label, (row, pool) in methods.items()}
         rows = {label: one for label, one in rows.items() if any(map(math.isfinite, one.method))}
         mixed = len({one.measure for one in rows.values()}) > 1
@@ -175,7 +175,8 @@ def unit(rows: Mapping[str, Level]) -> str:
     return f"{words.pop() if len(words) == 1 else 'main measure'}, points over the untrained net"
 
 
-def _level(row: str, pool: pools.Pool, measure: str) -> Level:
+def level(row: str, pool: pools.Pool, measure: str) -> Level:
+    """A row of each run of a pool, beside the controls of the same run."""
     roles = ((row,), ("random",), RAW, ("supervised",))
     return Level(measure, *([_first(record, rows, measure) for record in pool] for rows in roles))
 

@@ -67,11 +67,11 @@ def test_the_profile_has_a_mark_for_each_number_and_sorts_by_the_method():
     left, right = figure.axes
     assert [label.get_text() for label in left.get_yticklabels()] == ["class", "turn", "colour"]
     names = [text.get_text() for text in left.get_legend().get_texts()]
-    assert names == ["Barlow Twins", "random encoder", "raw pixels"]
+    assert names == ["Barlow Twins", "untrained net", "raw input"]
     for ax, which in ((left, "linear"), (right, "knn")):
         marks = {one.get_label(): one.get_offsets()[:, 0] for one in ax.collections}
-        for name, source in (("Barlow Twins", OURS), ("random encoder", RANDOM),
-                             ("raw pixels", RAW)):
+        for name, source in (("Barlow Twins", OURS), ("untrained net", RANDOM),
+                             ("raw input", RAW)):
             assert marks[name].tolist() == pytest.approx(
                 [100 * source[row][which] for row in ("class", "turn", "colour")])
     bars = {round(bar.get_y() + bar.get_height() / 2): bar for bar in left.patches}
@@ -95,7 +95,7 @@ def test_marks_differ_in_shape_and_seeds_are_averaged():
 def test_the_matrix_has_a_number_for_each_factor_and_controls_below():
     ax = FIGURES["matrix"]().axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "SimCLR", "MAE", "random encoder"]
+        "SimCLR", "MAE", "untrained net"]
     assert [label.get_text() for label in ax.get_xticklabels()] == [
         "colour", "place", "class", "turn"]
     assert [text.get_text() for text in ax.texts] == [
@@ -116,7 +116,7 @@ def test_the_label_curve_draws_means_bands_and_names():
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((35, 80))
     assert {text.get_text() for text in ax.texts} == {
-        "Barlow Twins", "random encoder", "raw pixels", "from scratch", "chance"}
+        "Barlow Twins", "untrained net", "raw input", "from scratch", "chance"}
 
 
 def test_the_draws_of_several_seeds_are_one_band():

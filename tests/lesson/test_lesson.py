@@ -314,7 +314,7 @@ def test_the_training_strip_draws_what_was_measured():
     assert list(knn.lines[0].get_ydata()) == pytest.approx([20, 60])
     assert sorted(float(line.get_ydata()[0]) for line in knn.lines[1:]) == pytest.approx(
         [12.5, 22, 27, 80])
-    assert {t.get_text() for t in knn.texts} == {"chance", "raw pixels", "random encoder",
+    assert {t.get_text() for t in knn.texts} == {"chance", "raw input", "untrained net",
                                                  "supervised"}
     assert list(rank.lines[0].get_ydata()) == [3, 30]
     assert len(geometry.lines[1].get_ydata()) == 1  # the NaN is not drawn
@@ -395,8 +395,8 @@ def test_the_table_fits_a_terminal_and_names_the_controls(capsys):
     assert max(map(len, lines)) <= 80
     assert lines[0].split("  ")[-1] == "effective rank of h"
     assert lines[1].split() == ["chance", "12.5", "–", "–", "–"]
-    assert lines[2].startswith("raw pixels ")
-    assert lines[3].split() == ["random", "encoder", "22.3", "20.0", "30.0", "12.3"]
+    assert lines[2].startswith("raw input ")
+    assert lines[3].split() == ["untrained", "net", "22.3", "20.0", "30.0", "12.3"]
 
 
 # ---------------------------------------------------------------- show

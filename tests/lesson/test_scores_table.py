@@ -22,7 +22,7 @@ def test_one_run_has_its_values_and_its_gain(capsys):
     heading, random, pixels, mine = map(cells, table(capsys, {}, "mine"))
     assert heading == ["encoder", "kNN k=20 (%)", "linear (%)",
                        "linear, over the untrained net (points)"]
-    assert random == ["random encoder", "30.0", "20.0", "–"]
+    assert random == ["untrained net", "30.0", "20.0", "–"]
     assert pixels[-1] == "+5.0"
     assert mine == ["mine", "40.0", "50.0", "+30.0"]
 

@@ -518,7 +518,7 @@ def test_the_rule_bites_and_no_other_does(rule, form, mutate, expected):
 
 
 def test_every_rule_has_a_notebook_that_breaks_it():
-    assert set(BROKEN) == set(contract.rules())
+    assert set(BROKEN) | {"gate"} == set(contract.rules())  # of records: see test_gate
 
 
 def trained(loss: str, before: str = "", name: str = "pretrain") -> set[str]:

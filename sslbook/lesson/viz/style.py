@@ -50,7 +50,7 @@ CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, "#8C6D00")
 GROUPS = (COLOURS["random"], COLOURS["ours"], VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 # Names that readers see for the roles of the book's controls.
-ROLE_NAMES = {"pixels": "raw pixels", "random": "random encoder", "scratch": "from scratch"}
+ROLE_NAMES = {"pixels": "raw input", "random": "untrained net", "scratch": "from scratch"}
 # Vermilion, white, blue: the book's negative and positive, darker at the ends.
 SIGNED = LinearSegmentedColormap.from_list("sslbook_signed", [
     "#7F3300", VERMILION, "#F6C9A8", "#FFFFFF", "#A9D2EA", BLUE, "#003A5C"], N=65)
