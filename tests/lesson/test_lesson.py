@@ -243,7 +243,7 @@ FIGURES = {
         IMAGES[:3], IMAGES[None, :4].repeat(3, 0), np.eye(3, 4) > 0, title="neighbours"),
     "circles": lambda: viz.circles(
         [4, 3, 2, 2], {0: UNIT, 4: UNIT[::-1]}, np.arange(60) % 3, filled=np.arange(60) % 2,
-        icons={0: IMAGES[0], 1: IMAGES[1]}, level=(4.2, "guessing"), title="sorted"),
+        icons={0: IMAGES[0], 1: IMAGES[1]}, levels={"guessing": 4.2}, title="sorted"),
     "bars": lambda: viz.bars_with_controls({"a": [0.2, 0.3], "b": 0.5}, CONTROLS, guess=0.4),
     "two_view": lambda: viz.two_view_diagram(matrix=np.eye(5), comparison="C", title="twins"),
     "byol": lambda: viz.two_view_diagram(predictor="predictor", teacher=True,

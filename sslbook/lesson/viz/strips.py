@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.tiles import GUTTER, MARGIN, as_array, mosaic, page, place, to_rgb, write
 
-
 SIGNS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}"}  # of the query's class, or of another
 
 
