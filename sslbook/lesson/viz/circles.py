@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.tiles import as_array, to_rgb
 
@@ -53,7 +54,7 @@ def _curve(ax: Axes, losses: Sequence[float], levels: Mapping[str, float]) -> No
     for name, level in levels.items():
         ax.axhline(level, color=style.QUIET, ls=style.DASHED, lw=1)
         ax.annotate(name, (steps, level), (0, 3), textcoords="offset points", ha="right",
-                    fontsize=style.SMALL, color=style.QUIET)
+                    fontsize=style.SMALL, color=style.QUIET, path_effects=direct.HALO)
     ax.set(ylim=(0, 1.12 * max(*losses, *levels.values(), 0)), xlim=(-0.02 * steps, 1.02 * steps))
     style.name_axes(ax, "step", "loss")
 
@@ -78,7 +79,7 @@ def _circle(ax: Axes, points: np.ndarray, kinds: np.ndarray, full: np.ndarray) -
         colour = style.CYCLE[kind % len(style.CYCLE)]
         for mask, face in ((full, colour), (~full, "white")):
             here = (kinds == kind) & mask
-            ax.scatter(x[here], y[here], s=8, color=face, edgecolors=colour, linewidths=0.7,
+            ax.scatter(x[here], y[here], s=7, color=face, edgecolors=colour, linewidths=0.7,
                        zorder=2)
     ax.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
     ax.set_axis_off()
