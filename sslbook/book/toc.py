@@ -14,6 +14,7 @@ from sslbook.core import paths
 from sslbook.errors import UsageError
 
 FORMS = ("long", "short", "study", "guide")
+_COLAB = "https://colab.research.google.com/github"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -67,8 +68,12 @@ class Chapter:
     @property
     def colab(self) -> str:
         """The address that opens the notebook in Colab."""
-        base = "https://colab.research.google.com/github"
-        return f"{base}/{self.repository}/blob/{self.ref}/{self.inside}"
+        return f"{_COLAB}/{self.repository}/blob/{self.ref}/{self.inside}"
+
+    @property
+    def blank(self) -> str:
+        """The address that opens it in Colab with blanks (the workflow `student` publishes it)."""
+        return f"{_COLAB}/{self.repository}/blob/student/{self.inside}"
 
 
 def chapters(folder: Path | None = None) -> list[Chapter]:

@@ -19,7 +19,7 @@ from sslbook.course import notes
 from sslbook.errors import UsageError
 
 EDITIONS = ("student", "instructor", "script")
-SOLVED = "The badge opens the *solved* chapter: solve this one first."
+SOLVED = "*Open in Colab* opens the *solved* chapter: solve this one first."
 _REF = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*")
 
 

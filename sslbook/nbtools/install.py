@@ -1,6 +1,7 @@
-"""What every chapter says alike about where it comes from: badge, install cell and metadata.
+"""What every chapter says alike about where it comes from: badges, install cell and metadata.
 
-All three name the repository and the tag or branch of the table of contents.
+They name the repository and the tag or branch of the table of contents; the second badge, of
+chapters of edition 2, opens the edition with blanks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
     for what in (["papermill"], ["--no-deps", os.environ.get("SSLBOOK_WHEEL", book)]):
         if subprocess.call([sys.executable, "-m", "pip", "install", "-q", *what]):
             raise OSError("pip failed. On Kaggle: Settings > Internet on; run again.")"""
-_BADGE = re.compile(r"https://colab\.research\.google\.com/github/[^\s)]+\.ipynb")
+_ADDRESS = re.compile(r"https://colab\.research\.google\.com/github/[^\s)]+\.ipynb")
+_BADGE = re.compile(rf"\[!\[[^\]]*\]\([^)\s]*\)\]\({_ADDRESS.pattern}\)")
+_PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
+_SECOND = f" · with blanks: [![Open the blanks in Colab]({_PICTURE})]({{blank}})"
+_BLANKS = re.compile(rf" · with blanks: {_BADGE.pattern}")
 
 
 def cell(chapter: Chapter) -> str:
@@ -34,8 +39,16 @@ def cell(chapter: Chapter) -> str:
     return _CELL.format(repository=chapter.repository, ref=chapter.ref)
 
 
+def badges(card: str, chapter: Chapter) -> str:
+    """A card whose badge opens the chapter, and whose second one opens it with blanks."""
+    text = _ADDRESS.sub(chapter.colab, _BLANKS.sub("", card))
+    if chapter.edition == 1:
+        return text
+    return _BADGE.sub(lambda badge: badge[0] + _SECOND.format(blank=chapter.blank), text, count=1)
+
+
 def pin(notebook: Any, chapter: Chapter) -> None:
-    """Make badge, install cell and metadata of a notebook those of its chapter, in place.
+    """Make badges, install cell and metadata of a notebook those of its chapter, in place.
 
     notebook: as nbformat reads it, or the JSON document with sources as strings. What is not
     there is not added; the contract asks for it.
@@ -45,6 +58,6 @@ def pin(notebook: Any, chapter: Chapter) -> None:
     for one in notebook["cells"]:
         tags = one["metadata"].get("tags", [])
         if "sec:card" in tags:
-            one["source"] = _BADGE.sub(chapter.colab, one["source"])
+            one["source"] = badges(one["source"], chapter)
         if "sec:install" in tags and one["cell_type"] == "code":
             one["source"] = cell(chapter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import torch
@@ -57,15 +58,23 @@ def unpatchify(patches: Tensor, patch: int) -> Tensor:
     return x.reshape(b, c, side * patch, side * patch)
 
 
-def sincos_positions(side: int, width: int) -> Tensor:
+def sincos_positions(side: int, width: int, waves: str = "long") -> Tensor:
     """Fixed positions (side * side, width) of a square grid; no entry is learned.
 
     The first half of the entries tells the column, the second the row; each half has sines and
-    then cosines at frequencies from 1 down to 1/10000. Source: facebookresearch/mae, pos_embed.py.
+    then cosines. waves: "long", frequencies from 1 down to 1/10000, as in facebookresearch/mae,
+    pos_embed.py; "short", from pi down to pi / (2 side), wavelengths of 2 to 4 * side places. On a
+    grid of 4 x 4 most entries of the long ones are nearly constant, so all places look alike.
     """
     if width % 4:
         raise UsageError(f"sincos_positions needs a width that 4 divides, got {width}.")
-    speed = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    if waves not in ("long", "short"):
+        raise UsageError(f'waves is "long" or "short", got {waves!r}.')
+    count = width // 4
+    if waves == "long":
+        speed = 10000.0 ** -(torch.arange(count, dtype=torch.float64) / count)
+    else:
+        speed = math.pi * (2.0 * side) ** -torch.linspace(0, 1, count, dtype=torch.float64)
     angle = torch.arange(side, dtype=torch.float64)[:, None] * speed  # (side, width / 4)
     line = torch.cat((angle.sin(), angle.cos()), 1)  # (side, width / 2)
     column, row = line.repeat(side, 1), line.repeat_interleave(side, 0)
@@ -93,16 +102,17 @@ class PatchViT(nn.Module):
     """A ViT that can be shown a part of the patches; features are the mean of its tokens.
 
     x: (B, 3, size, size) float -> (B, width). No class token; positions are fixed.
-    Source: He et al. 2022 (arXiv 2111.06377).
+    waves: of `sincos_positions`. Source: He et al. 2022 (arXiv 2111.06377).
     """
 
-    def __init__(self, size: int, patch: int, width: int, depth: int, heads: int):
+    def __init__(self, size: int, patch: int, width: int, depth: int, heads: int,
+                 waves: str = "long"):
         super().__init__()
         self.patch, self.out_dim = patch, width
         self.count = (size // patch) ** 2
         self.embed = nn.Linear(3 * patch**2, width)
         self.blocks = blocks(width, depth, heads)
-        place = sincos_positions(size // patch, width)
+        place = sincos_positions(size // patch, width, waves)
         self.register_buffer("place", place, persistent=False)
         _xavier(self)
 
@@ -125,16 +135,17 @@ class PatchDecoder(nn.Module):
 
     narrow: Linear (B, K, wide) -> (B, K, width), for the encoder's tokens. mask_token: (width,),
     what stands where nothing is known. forward: (B, count, width), positions are added -> blocks
-    -> (B, count, out). Source: He et al. 2022.
+    -> (B, count, out). waves: of `sincos_positions`. Source: He et al. 2022.
     """
 
-    def __init__(self, wide: int, out: int, count: int, width: int, depth: int, heads: int):
+    def __init__(self, wide: int, out: int, count: int, width: int, depth: int, heads: int,
+                 waves: str = "long"):
         super().__init__()
         self.narrow = nn.Linear(wide, width)
         self.mask_token = nn.Parameter(torch.zeros(width))
         self.blocks = blocks(width, depth, heads)
         self.head = nn.Linear(width, out)
-        place = sincos_positions(round(count**0.5), width)
+        place = sincos_positions(round(count**0.5), width, waves)
         self.register_buffer("place", place, persistent=False)
         _xavier(self)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
@@ -149,7 +160,8 @@ def take(tokens: Tensor, index: Tensor) -> Tensor:
 
 
 def vit_patches(
-    size: int = 32, patch: int = 4, width: int = 192, depth: int = 12, heads: int = 3
+    size: int = 32, patch: int = 4, width: int = 192, depth: int = 12, heads: int = 3,
+    waves: str = "long",
 ) -> PatchViT:
     """A ViT-Tiny for masked training at the defaults; features of `width`, no class token."""
-    return PatchViT(size, patch, width, depth, heads)
+    return PatchViT(size, patch, width, depth, heads, waves)

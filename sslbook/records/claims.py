@@ -163,9 +163,9 @@ def decide(claim: Claim, values: list[float], preconditions: list[float] | None 
     """The verdict on a claim from its measured values, one per seed, by the rule of the book.
 
     supported: the interval of the mean lies on the claim's side of no effect, and the bound inside
-    or below it. too small: on the claim's side, but wholly short of the bound. refuted: wholly on
-    the other side. open: everything else. not run: fewer than three values. preconditions: the
-    second number of each run, for claims that registered one.
+    or below it. refuted: wholly on the other side. too small: neither, but wholly short of the
+    bound. open: everything else. not run: fewer than three values. preconditions: the second number
+    of each run, for claims that registered one.
     """
     rule, n = claim.rule, len(values)
     if not values:
@@ -182,11 +182,14 @@ def decide(claim: Claim, values: list[float], preconditions: list[float] | None 
         return replace(said, word="passed" if all(map(rule.meets, values)) else "failed")
     if n < SEEDS:
         return replace(said, word="not run")
-    if low > 0:
-        return replace(said, word="supported" if high >= margin else "too small")
     if high < 0:
         return replace(said, word="refuted")
-    return replace(said, word="open", needed=_needed(mean, float(np.std(effects, ddof=1))))
+    if high < margin:
+        return replace(said, word="too small")
+    if low > 0:
+        return replace(said, word="supported")
+    far = max(abs(mean), margin - mean)  # from no effect, or from the size that matters
+    return replace(said, word="open", needed=_needed(far, float(np.std(effects, ddof=1))))
 
 
 def _ordered(rule: Rule, mean: float, low: float, high: float) -> tuple[float, float, float]:
@@ -202,6 +205,6 @@ def _half(n: int, spread: float) -> float:
     return float(stats.t.ppf(0.975, n - 1) * spread / math.sqrt(n))
 
 
-def _needed(mean: float, spread: float) -> int:
-    """Seeds for which an interval around `mean` would leave no effect outside; 0 beyond `MOST`."""
-    return next((n for n in range(SEEDS, MOST + 1) if _half(n, spread) < abs(mean)), 0)
+def _needed(far: float, spread: float) -> int:
+    """Seeds for which half of the interval would be smaller than `far`; 0 beyond `MOST`."""
+    return next((n for n in range(SEEDS, MOST + 1) if _half(n, spread) < far), 0)

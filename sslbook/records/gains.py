@@ -24,9 +24,13 @@ Judged = tuple[str, pools.Pool]  # a row, and the runs that have it, one per see
 
 @dataclass(frozen=True)
 class Level:
-    """One measure of a method beside its controls: a value per seed, nan where it is missing."""
+    """One measure of a method beside its controls: a value per seed, nan where it is missing.
+
+    tried: configurations that were looked at before these runs.
+    """
 
     measure: str
+    tried: int
     method: list[float]
     untrained: list[float]
     raw: list[float]
@@ -93,7 +97,7 @@ def levels(found: Iterable[Record], measure: str | Callable[[Record], str] = mai
         rows = {label: one for label, one in rows.items() if any(map(math.isfinite, one.method))}
         mixed = len({one.measure for one in rows.values()}) > 1
         if rows:
-            made[place] = {f"{label}, {in_words(one.measure)}" if mixed else label: one
+            made[place] = {f"{label} ({in_words(one.measure)})" if mixed else label: one
                            for label, one in rows.items()}
     return made
 
@@ -145,7 +149,7 @@ def verdict_words(found: Iterable[Record]) -> dict[str, dict[str, str]]:
     for pool, words in made:
         last = pool[-1]
         line = name = last["chapter"] + (
-            f", {short(pools.data_name(last))}{_preset(last)}"
+            f" on {short(pools.data_name(last))}{_preset(last)}"
             if several[last["chapter"]] > 1 else "")
         again = 1
         while line in lines:
@@ -178,7 +182,9 @@ def unit(rows: Mapping[str, Level]) -> str:
 def level(row: str, pool: pools.Pool, measure: str) -> Level:
     """A row of each run of a pool, beside the controls of the same run."""
     roles = ((row,), ("random",), RAW, ("supervised",))
-    return Level(measure, *([_first(record, rows, measure) for record in pool] for rows in roles))
+    tried = max(record["tried"] for record in pool)
+    return Level(measure, tried, *([_first(record, rows, measure) for record in pool]
+                                   for rows in roles))
 
 
 def _first(record: Record, rows: Iterable[str], measure: str) -> float:

@@ -16,7 +16,7 @@ from sslbook.judging.encoding import Prepare, of_split
 from sslbook.judging.few_labels import PER_CLASS, RATES
 from sslbook.lesson import viz
 from sslbook.lesson.verdicts import show_comparison
-from sslbook.records import controls, published
+from sslbook.records import controls, gains, published
 from sslbook.views import preparer
 
 Encoder = Callable[..., Tensor]
@@ -201,6 +201,17 @@ class Scores:
         peers = published.matching_figures(ours) if ours else ()
         if ours and ours["preset"] != self.settings.preset:
             show_comparison(self.rows.get(row, {}), ours, row, peers)
+
+    def elsewhere(self) -> None:
+        """Show what the book's records of this chapter say of other data than this run's.
+
+        By data set and main measure the method, the untrained net, the raw input and what labels
+        give, as means over the seeds, and the method's gain over its controls of the same seeds.
+        """
+        here = records.dataset_label(getattr(self.settings, "dataset", ""))
+        kept = [one for one in records.shipped(self.chapter)
+                if one["parameters"].get("dataset") != here]
+        viz.levels_table(gains.levels(kept))
 
     def _chance_note(self) -> str:
         """What chance is, where it is not one in K."""

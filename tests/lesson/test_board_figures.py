@@ -92,6 +92,12 @@ def test_the_map_has_a_sign_for_each_claim_and_a_legend_for_each_sign():
     assert said.index("simclr") < said.index("mae") < said.index("byol")
 
 
+def test_a_name_from_outside_is_no_formula():
+    name = r"$\\nonsense{$ & 100 % of $x_1$"
+    pixels(viz.forest({name: [1.0, 2.0]}))
+    pixels(viz.verdict_map({name: {"a": "open"}}))
+
+
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(UsageError, match="no gain"):
         viz.forest({"a": [float("nan")], "b": []})

@@ -16,7 +16,7 @@ from sslbook.book import symbols, toc
 from sslbook.book.collapse import collapse
 from sslbook.book.notebook import NotebookSource, blank, paragraphs, words
 from sslbook.errors import UsageError
-from sslbook.nbtools import contract
+from sslbook.nbtools import contract, install
 from sslbook.nbtools.rules.code import public_imports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -496,6 +496,8 @@ def test_a_chapter_of_the_first_edition_keeps_its_limits(form):
         one["source"] = one["source"].replace("see=f", "how_to_read=f").replace("$$", "$")
     add("start", *[code(SCREEN)] * 7)(document)
     old = factory.chapter(form, edition=1)
+    card = factory.cell(document, "card")
+    card["source"] = install.badges(card["source"], old)
     assert contract.problems(NotebookSource(renumbered(document), old)) == []
     asked = {"chapter_length", "first_screen", "what_we_see"} if form in ("long", "short") else {
         "chapter_length"}

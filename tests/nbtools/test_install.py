@@ -104,6 +104,19 @@ def test_one_tag_in_badge_install_cell_and_metadata():
     assert "other/book/blob/v2" in "".join(factory.cell(after, "card")["source"])
 
 
+def test_a_second_badge_opens_the_blanks():
+    listed = factory.chapter("long", ref="v2")
+    card = "[![Open in Colab](https://x.y/badge.svg)](https://colab.research.google.com/github/a.ipynb)"
+    both = install.badges(card, listed)
+    assert f"]({listed.colab}) · with blanks: [![Open the blanks in Colab](https" in both
+    assert both.endswith(f"]({listed.blank})")
+    assert "/blob/student/notebooks/" in listed.blank
+    assert install.badges(both, listed) == both
+    first = factory.chapter("long", ref="v2", edition=1)
+    assert install.badges(both, first) == card.replace(
+        "https://colab.research.google.com/github/a.ipynb", first.colab)
+
+
 def test_the_normaliser_finds_the_chapter_by_its_place(tmp_path, monkeypatch):
     book = tmp_path / "book"
     (book / "sslbook").mkdir(parents=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -44,6 +46,37 @@ def test_positions_have_the_official_values() -> None:
     assert not torch.equal(place[1, :96], place[0, :96])
     with pytest.raises(UsageError, match="4 divides"):
         sincos_positions(8, 90)
+
+
+def test_short_waves_turn_by_pi_down_to_pi_over_two_sides() -> None:
+    place = sincos_positions(4, 32, "short").double()
+    by_place = [math.pi * 8.0 ** (-k / 7) for k in range(8)]  # angles of the second column
+    assert place[1, :8].tolist() == pytest.approx([math.sin(a) for a in by_place], abs=1e-6)
+    assert place[2, 8:16].tolist() == pytest.approx([math.cos(2 * a) for a in by_place], abs=1e-6)
+    assert by_place[-1] == pytest.approx(math.pi / 8)
+    assert torch.equal(place[1, 16:], place[0, 16:])  # the halves are as for the long ones
+    assert torch.equal(place[4, 16:], place[1, :16])
+    with pytest.raises(UsageError, match="long"):
+        sincos_positions(4, 32, "middle")
+
+
+def test_short_waves_tell_the_places_of_a_small_grid_apart() -> None:
+    def nearest(waves: str) -> float:
+        place = sincos_positions(4, 64, waves)
+        return float(torch.cdist(place, place).fill_diagonal_(math.inf).min())
+
+    assert nearest("short") > 1.5 * nearest("long")
+
+
+def test_encoder_and_decoder_take_their_waves() -> None:
+    for waves in ("long", "short"):
+        encoder = nets.build("vit_patches", size=16, patch=4, width=16, depth=1, heads=2,
+                             waves=waves)
+        decoder = nets.PatchDecoder(16, 48, 16, 8, 1, 2, waves)
+        assert torch.equal(encoder.place, sincos_positions(4, 16, waves))
+        assert torch.equal(decoder.place, sincos_positions(4, 8, waves))
+        assert nets.build(**encoder.spec).place.equal(encoder.place)
+    assert nets.PatchDecoder(16, 48, 16, 8, 1, 2).place.equal(sincos_positions(4, 8))
 
 
 def test_vit_tiny_for_patches_has_the_blocks_parameters() -> None:

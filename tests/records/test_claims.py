@@ -38,6 +38,8 @@ def test_interval_by_hand():
     ([-v for v in NEAR], 0.0, "refuted"),
     ([-0.03, 0.01, 0.005], 0.0, "open"),
     ([0.03, -0.01, 0.01], 0.02, "open"),
+    ([0.001, -0.001, 0.0], 0.01, "too small"),  # 0 is inside, the bound is not
+    ([-0.0011, -0.0009, -0.001], 0.01, "refuted"),
     ([0.0, 0.0, 0.0], 0.0, "open"),
     # Not worse than a margin: no effect lies there.
     ([-0.02, -0.01, 0.0], -0.04, "supported"),
@@ -96,6 +98,9 @@ def test_an_open_claim_says_how_many_seeds_would_decide():
     # t(0.975, n - 1) * 0.02 / sqrt(n) < 0.01 first at n = 18: 2.1098 / sqrt(18) = 0.4973.
     assert (found.word, found.needed) == ("open", 18)
     assert found.why == "(about 18 seeds would decide)"
+    # Of 0.001, -0.001 against a bound of 0.05 the distance to the bound decides sooner.
+    assert decide(claim(bound=0.05), [0.03, -0.03, 0.01]).needed < decide(
+        claim(), [0.03, -0.03, 0.01]).needed
     assert decide(claim(), [0.1, -0.1, 0.0]).why == "(even 1,000 seeds would not decide)"
     assert decide(claim(), NEAR).why == ""
 

@@ -33,6 +33,8 @@ def test_a_gain_is_of_one_run_seed_by_seed_in_order_in_points():
     assert list(rows) == ["mine"]
     assert rows["mine"]["untrained"] == pytest.approx([30, 39, 48])
     assert rows["mine"]["raw"] == pytest.approx([40, 50, 60])
+    (level,) = gains.levels([*RUNS, run(3, tried=9)])["cifar10/4000"].values()
+    assert level.tried == 9
     (level,) = gains.levels(RUNS)["cifar10/4000"].values()
     assert level.over("supervised") == pytest.approx([-30, -20, -10])
     assert gains.unit(gains.levels(RUNS)["cifar10/4000"]).startswith("linear probe, points over")
@@ -99,7 +101,7 @@ def test_the_main_measure_is_the_chapters_where_it_was_taken(monkeypatch):
         "untrained": pytest.approx([10] * 3), "raw": []}
     other = run(0, chapter="two", scores={"other": {"knn20": 0.5}, "random": {"knn20": 0.25}})
     rows = gains.levels([*found, other])["cifar10/4000"]
-    assert list(rows) == ["mine, 5 labels a class", "other, kNN"]
+    assert list(rows) == ["mine (5 labels a class)", "other (kNN)"]
     assert gains.unit(rows).startswith("main measure, points")
     assert list(gains.gains([*found, other], "linear")["cifar10/4000"]) == ["mine"]
 
@@ -122,10 +124,10 @@ def test_verdicts_are_words_by_chapter_in_the_order_of_the_book_and_checks_are_n
     assert gains.verdict_words(found) == {"one": {"a": word}}
     few = run(0, data__train={"name": "pack:digits.npz", "count": 9, "sha256": "d9"})
     said = gains.verdict_words([few, *found, run(0, chapter="two")])
-    assert list(said) == ["two", "one, cifar10", "one, digits"]
-    assert said["one, digits"] == {"a": claims.decide(claim(), [0.05]).word}
+    assert list(said) == ["two", "one on cifar10", "one on digits"]
+    assert said["one on digits"] == {"a": claims.decide(claim(), [0.05]).word}
     again = [run(0, parameters__lambd=0.5), *found]
-    assert list(gains.verdict_words(again)) == ["one, cifar10", "one, cifar10 (2)"]
+    assert list(gains.verdict_words(again)) == ["one on cifar10", "one on cifar10 (2)"]
     assert gains.verdict_words([run(0, claims={})]) == {}
 
 

@@ -154,3 +154,25 @@ def test_embeddings_of_a_module_without_a_projector(sets):
     x = torch.randn(5, 3, 32, 32, generator=Streams(0).torch("x"))
     module = SimpleNamespace(encode=model().encoder)
     torch.testing.assert_close(embeddings(module, x), model().encoder(x))
+
+
+def test_elsewhere_shows_the_books_records_on_other_data_beside_their_controls(monkeypatch, capsys):
+    def kept(dataset, seed):
+        rows = {"random": 0.2, "pixels": 0.3, "ours": 0.5 + 0.01 * seed, "supervised": 0.9}
+        return {"schema": 1, "chapter": "one", "status": "finished", "preset": "smoke",
+                "trained_with": "notebook", "seed": seed, "started": f"2026-01-0{seed + 1}",
+                "parameters": {"dataset": dataset}, "code": {"version": "0.1.0"}, "claims": {},
+                "data": {"train": {"name": dataset, "count": 9, "sha256": dataset}},
+                "method": "ours", "scores": {row: {"linear": v} for row, v in rows.items()}}
+
+    both = [kept(name, seed) for name in ("shapes", "photos") for seed in (0, 1)]
+    monkeypatch.setattr(scores.records, "shipped", lambda chapter: both)
+    table(dataset="shapes").elsewhere()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "photos/9" in lines[1]
+    assert "+30.5 [" in lines[1]
+    assert "+20.5 [" in lines[1]
+    monkeypatch.setattr(scores.records, "shipped", lambda chapter: [])
+    table().elsewhere()
+    assert "no record of this chapter on other data" in capsys.readouterr().out

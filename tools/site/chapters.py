@@ -19,7 +19,7 @@ from sslbook.book.toc import Chapter
 
 FIGURES, DOWNLOADS = "_static/figures", "_downloads_of_chapters"
 LAB = "http://localhost:8888/lab/tree"
-_BADGE = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)$", re.M)
+_BADGES = re.compile(r"^\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\).*$", re.M)
 _NEEDS = re.compile(r"^(\| needs \|)(.*)\|$", re.M)
 
 
@@ -53,11 +53,12 @@ def _save(path: Path, content: bytes) -> None:
 
 
 def _card(text: str, chapter: Chapter, book: Sequence[Chapter]) -> str:
-    """Badge and needs of a card as links of a page; other cells come back as they are."""
-    opened = (f"[Open in Colab]({chapter.colab}) · "
+    """Badges and needs of a card as links of a page; other cells come back as they are."""
+    blank = f"[with blanks]({chapter.blank}) · " if chapter.edition > 1 else ""
+    opened = (f"[Open in Colab]({chapter.colab}) · {blank}"
               f"[JupyterLab]({LAB}/{chapter.inside}) (after `make lab`) · "
               f'<a href="{chapter.name}.ipynb" download>Download</a>')
-    text = _BADGE.sub(opened, text)
+    text = _BADGES.sub(opened, text)
 
     def linked(row: re.Match[str]) -> str:
         needs = row[2]

@@ -24,7 +24,7 @@ RAW = style.COLOURS["pixels"]
 # word: (sign, colour, what it says)
 VERDICTS = {
     "supported": ("✓", style.GREEN, "yes, and by enough"),
-    "too small": ("~", style.SKY, "yes, but by too little"),
+    "too small": ("~", style.SKY, "less than what matters"),
     "refuted": ("✗", style.VERMILION, "no: it is the other way"),
     "open": ("?", style.ORANGE, "too close to call so far"),
     "not run": ("–", "#8A8A8A", "not tried often enough"),
@@ -62,7 +62,7 @@ def forest(gains: Gains, *, title: str = "",
         if row in beside:
             low, high = interval(beside[row])
             _row(ax, place + 0.19, beside[row], RAW, "D", low > 0 or high < 0)
-    ax.set_yticks(range(len(rows)), [textwrap.fill(row, 26) for row in rows])
+    ax.set_yticks(range(len(rows)), [_label(row) for row in rows])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.margins(x=0.06)
@@ -112,7 +112,8 @@ def verdict_map(words: Mapping[str, Mapping[str, str]], *, title: str = "") -> F
     for number, (chapter, claims) in enumerate(plain.items()):
         column, line = divmod(number, deep)
         left, y = column * wide / blocks + 0.08, CELL * (line + 1.3)
-        ax.text(left + names, y, chapter, ha="right", va="center", fontsize=style.BASE)
+        ax.text(left + names, y, chapter.replace("$", r"\$"), ha="right", va="center",
+                fontsize=style.BASE)
         for place, letter in enumerate(letters):
             x = left + names + CELL * (place + 0.8)
             if line == 0:
@@ -122,6 +123,13 @@ def verdict_map(words: Mapping[str, Mapping[str, str]], *, title: str = "") -> F
                 _square(ax, x, y, claims[letter])
     _legend(ax, counts, high - 3 * 0.25 + 0.06)
     return fig
+
+
+def _label(text: str) -> str:
+    """A name on lines that fit; a dollar sign begins no formula."""
+    text = text.replace(" (", "\n(") if len(text) > 26 else text
+    lines = [textwrap.fill(line, 26) for line in text.split("\n")]
+    return "\n".join(lines).replace("$", r"\$")
 
 
 def _numbers(values: Sequence[float]) -> list[float]:

@@ -13,6 +13,7 @@ from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 from sslbook.lesson.viz.show import show_table
 from sslbook.records.claims import interval
+from sslbook.records.gains import Level
 
 # key of a row: (column name, factor)
 COLUMNS = {
@@ -86,6 +87,28 @@ def _mean(key: str, values: Sequence[float], sign: str = "") -> str:
     low, high = interval(numbers)
     spread = "" if np.isnan(low) else f" [{low:{sign}{digits}}, {high:{sign}{digits}}]"
     return f"{np.mean(numbers):{sign}{digits}}{spread}"
+
+
+def levels_table(worlds: Mapping[str, Mapping[str, Level]]) -> None:
+    """Show data set by data set how far a method lies above its controls, over the seeds.
+
+    worlds: data -> method -> its values beside those of its controls, as of `records.gains.levels`.
+    """
+    rows = []
+    for data, methods in worlds.items():
+        for method, one in methods.items():
+            columns = [_mean(one.measure, values) for values in
+                       (one.raw, one.untrained, one.method, one.supervised)]
+            gained = [[points / 100 for points in one.over(role)] for role in ("untrained", "raw")]
+            name = COLUMNS.get(one.measure, (one.measure,))[0]
+            rows.append([data, method, str(len(one.method)), name, *columns,
+                         *(_mean("", values, "+") for values in gained)])
+    if not rows:
+        print("The book has no record of this chapter on other data yet.")
+        return
+    heading = ("data/images", "method", "seeds", "measure", "raw input", "untrained net", "trained",
+               "supervised", "over untrained (points)", "over raw (points)")
+    show_table(heading, rows, numbers=True)
 
 
 def bars_with_controls(values: Mapping[str, object],
