@@ -49,7 +49,8 @@ def factor_profile(
     encoder: as `features` takes it, or the features of both splits, (N, D) and (M, D).
     train, test: splits with `factors` and `labels`; the labels are the factor "class" ("target"
     where they are numbers), and a factor that repeats them is left out. So are masks (more than
-    two axes) and what is constant in a split or not finite. {} where nothing remains.
+    two axes), what is constant in a split or not finite, and categories that most test samples have
+    in common with no training sample: they name single samples. {} where nothing remains.
     circular: factor -> period in its unit.
 
     Numbers (floats, and integers with several parts) are scored by R²: 1 is all, 0 is what
@@ -71,7 +72,9 @@ def factor_profile(
     numbers, categories = {}, {}
     for name, (known, asked) in _factors(train, test, len(train_x), len(test_x)).items():
         if _is_category(known):
-            categories[name] = known.long(), asked.long()
+            known, asked = known.long(), asked.long()
+            if torch.isin(asked, known).double().mean() > 0.5:
+                categories[name] = known, asked
         elif parts := _parts(known, asked, circular.get(name, 0.0)):
             numbers[name] = parts
     similarity, index = nearest(test_x, train_x, _NEIGHBOURS)

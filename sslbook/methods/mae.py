@@ -27,18 +27,22 @@ def normalise_patches(patches: Tensor, eps: float = EPS) -> Tensor:
 
 
 def baseline(pixels: int) -> float:
-    """The loss of predicting 0 everywhere, for patches of P values: (P - 1) / P, but for eps."""
+    """The loss of predicting 0 for normalised patches of P values: (P - 1) / P, but for eps."""
     return (pixels - 1) / pixels
 
 
-def mae_loss(prediction: Tensor, patches: Tensor, mask: Tensor, eps: float = EPS) -> Tensor:
-    """Mean squared error over the hidden patches alone, each normalised (scalar, no unit).
+def mae_loss(
+    prediction: Tensor, patches: Tensor, mask: Tensor, eps: float = EPS, *,
+    normalise: bool = False,
+) -> Tensor:
+    """Mean squared error over the hidden patches alone (scalar, no unit).
 
     prediction, patches: (B, L, P), floating; mask: (B, L), 1 where a patch is hidden, else 0.
     Every hidden patch of the batch has the same weight; visible ones have none, and their
-    predictions get no gradient. The target is `normalise_patches(patches)`. With nothing
-    hidden the loss is 0. Computed in float32 at least. Raises UsageError for shapes that do not
-    fit, for patches of a single value and for a negative eps.
+    predictions get no gradient. The target is the pixels as they are, the paper's default; with
+    normalise it is `normalise_patches(patches, eps)`. With nothing hidden the loss is 0. Computed
+    in float32 at least. Raises UsageError for shapes that do not fit, for a negative eps, and for
+    patches of a single value that are to be normalised.
     """
     shapes = [tuple(one.shape) for one in (prediction, patches, mask)]
     if len(shapes[0]) != 3 or shapes[0] != shapes[1] or shapes[0][:2] != shapes[2]:
@@ -50,10 +54,12 @@ def mae_loss(prediction: Tensor, patches: Tensor, mask: Tensor, eps: float = EPS
     if not (prediction.is_floating_point() and patches.is_floating_point()):
         raise UsageError("mae_loss takes floating-point predictions and patches.",
                          todo="Images of whole numbers need views.prepare first.")
-    if shapes[1][2] < 2:
+    if normalise and shapes[1][2] < 2:
         raise UsageError("A patch of one value cannot be normalised.", todo="Take larger patches.")
     check_knob(eps, "eps", "mae_loss", zero=True)
-    target = normalise_patches(full_precision(patches), eps)
+    target = full_precision(patches)
+    if normalise:
+        target = normalise_patches(target, eps)
     error = (full_precision(prediction) - target).square().mean(dim=2)  # (B, L)
     mask = mask.to(error.dtype)
     return (error * mask).sum() / mask.sum().clamp_min(1)

@@ -13,14 +13,15 @@ from sslbook import records
 from sslbook.errors import UsageError, UserError
 from sslbook.lesson import exercises
 from sslbook.lesson.verdicts import show_verdicts
-from sslbook.records import claims
+from sslbook.records import claims, pools
 from sslbook.run.compare import compare
 from sslbook.training import History
 
 
 class Decisions:
-    """The half of a run that is about evidence. `folder` and `record` are the run's."""
+    """The half of a run that is about evidence. `chapter`, `folder`, `record` are the run's."""
 
+    chapter: str
     folder: Path
 
     def __init__(self) -> None:
@@ -97,14 +98,22 @@ class Decisions:
         self.comparisons[name] = {"change": change, "arms": budgets, "differs": dict(differs)}
         return found
 
-    def over_seeds(self, panel: str) -> dict[str, list[dict[str, Any]]]:
+    def over_seeds(self, panel: str, dataset: str = "") -> dict[str, list[dict[str, Any]]]:
         """What `scores.profile` ("factors"), `scores.labels` ("labels") or "scores" hold by seed.
 
         Of this run, last, and of the finished ones that differ from it in the seed alone, the
         book's among them: {row: [of each seed]}, for `viz.factor_profile` and `viz.label_curve`.
+        dataset: another data set, of which the book keeps runs of this chapter; {} for none.
         """
-        pool: list[dict[str, Any]] = [record.get(panel, {}) for record in self._pool()]
-        return {row: [kept[row] for kept in pool if row in kept] for row in pool[-1]}
+        found = self._stored(dataset) if dataset else self._pool()
+        pool: list[dict[str, Any]] = [record.get(panel, {}) for record in found]
+        return {row: [kept[row] for kept in pool if row in kept] for row in (pool or [{}])[-1]}
+
+    def _stored(self, dataset: str) -> list[records.Record]:
+        """The book's runs of this chapter on another data set, of those settings run most often."""
+        kept = [record for record in records.shipped(self.chapter)
+                if record["parameters"].get("dataset") == dataset]
+        return max(pools.pools(kept), key=len, default=[])
 
     def show_verdicts(self) -> None:
         """Show claim, value, rule and verdict, with a warning when a reference was trained."""

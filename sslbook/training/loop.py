@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def train(
     probe: Probe | None = None,
     probe_every: int = 0,
     steps: int = 0,
-    optimizer: OptimizerConfig | None = None,
+    optimizer: OptimizerConfig | Mapping[str, Any] | None = None,
     allow_collapse: bool = False,
     quiet: bool = False,
     accelerate: str = "auto",
@@ -53,15 +53,17 @@ def train(
     called in float32. after_step: hooks `hook(module, step, steps)`. probe: `probe(module,
     step)` returns numbers (columns of the log) and arrays (snapshots); it is asked before the
     first step, every `probe_every` epochs (0: ten times) and at the end. steps: 0 takes them from
-    the settings (epochs, max_steps, minutes). optimizer: the settings'. quiet: print no rows.
+    the settings (epochs, max_steps, minutes). optimizer: the settings', or what differs
+    from them, such as dict(lr=1e-3). quiet: print no rows.
     accelerate: "auto" ("graph" where a benchmark of this GPU has shown that equal, else "off"),
     "graph" (CUDA) or "off". start: the training whose initial weights and random numbers this one
     takes, as the arms of a comparison do; its own without. Raises UserError on NaN, on collapse
     (unless allowed) and for a used module.
     """
     with ranks.explained():
-        trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe,
-                           optimizer or OptimizerConfig.of(run.settings), start)
+        if not isinstance(optimizer, OptimizerConfig):
+            optimizer = replace(OptimizerConfig.of(run.settings), **(optimizer or {}))
+        trainer = _Trainer(run, batches, name, loss, tuple(after_step), probe, optimizer, start)
         trainer.health.allow_collapse, trainer.quiet = allow_collapse, quiet
         trainer.accelerate = accelerate
         return trainer.run_all(module, steps, probe_every)

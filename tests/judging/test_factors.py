@@ -130,6 +130,14 @@ def test_what_says_nothing_is_left_out():
     assert one(part)["linear"] > 0.99
 
 
+def test_a_name_of_single_samples_is_no_factor():
+    number = torch.arange(TRAIN + TEST)  # of a row: none of the test's is in training
+    assert set(profile(row=number, kind=CATEGORY)) == {"kind"}
+    rare = CATEGORY.clone()
+    rare[-1] = 99  # one test sample of a kind that training lacks
+    assert set(profile(kind=rare)) == {"kind"}
+
+
 def test_what_is_worse_than_the_mean_is_cut_off_at_nothing():
     found = one(NOISE[:, 0])
     assert found["knn_raw"] < 0 == found["knn"]

@@ -229,6 +229,7 @@ ROWS[0] |= {"knn": 0.2, "rank": 3.0, "alignment": 0.1, "uniformity": -0.5}
 ROWS[-1] |= {"knn": 0.6, "rank": 30.0, "alignment": 0.6, "uniformity": float("nan")}
 Z0, Z1 = RNG.normal(size=(80, 3)) @ RNG.normal(size=(3, 24)), RNG.normal(size=(80, 24))
 LABELS = np.repeat(np.arange(8), 10)
+UNIT = np.stack([np.cos(np.arange(60)), np.sin(np.arange(60))], 1)
 NAMES = ["circle", "square", "triangle", "diamond", "cross", "ring", "star", "bar"]
 FIGURES = {
     "training_strip": lambda: viz.training_strip(ROWS, CONTROLS, title="kNN rises"),
@@ -240,6 +241,9 @@ FIGURES = {
     "embedding_map": lambda: viz.embedding_map({"random": Z0, "ours": Z1}, LABELS, NAMES),
     "neighbour_grid": lambda: viz.neighbour_grid(
         IMAGES[:3], IMAGES[None, :4].repeat(3, 0), np.eye(3, 4) > 0, title="neighbours"),
+    "circles": lambda: viz.circles(
+        [4, 3, 2, 2], {0: UNIT, 4: UNIT[::-1]}, np.arange(60) % 3, filled=np.arange(60) % 2,
+        icons={0: IMAGES[0], 1: IMAGES[1]}, levels={"guessing": 4.2}, title="sorted"),
     "bars": lambda: viz.bars_with_controls({"a": [0.2, 0.3], "b": 0.5}, CONTROLS, guess=0.4),
     "two_view": lambda: viz.two_view_diagram(matrix=np.eye(5), comparison="C", title="twins"),
     "byol": lambda: viz.two_view_diagram(predictor="predictor", teacher=True,

@@ -1,4 +1,4 @@
-"""Masks of a graph's nodes: counts of the official code, every node equally often."""
+"""Masks of nodes: counts as in the official code, visible sources, every node equally often."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def test_masks_have_the_counts_of_the_official_code(nodes, share, replaced, seed
     assert len(masked.unique()) == len(masked)
     assert 0 <= int(masked.min())
     assert int(masked.max()) < nodes
+    assert not torch.isin(sources, masked).any(), "a masked node's features are in the input"
     again, _ = node_masks(nodes, share, replaced, torch.Generator().manual_seed(seed))
     assert torch.equal(masked, again)
 

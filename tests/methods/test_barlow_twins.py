@@ -105,6 +105,10 @@ def test_parts_first_row_and_rank_floor() -> None:
         for extra in (0, 1, 4):
             a, b = two_views(seed, n, n - 1 + extra)
             assert float(barlow_twins_loss(a, b, 1.0)) >= extra - 1e-9
+            for lambd in (0.01, 0.3, 3.0):  # with diagonal 1 / (1 + k), or D - r dead columns
+                k = min(lambd, 1.0) * extra / (n - 1)
+                least = (n - 1 + extra) * k / (1 + k)
+                assert float(barlow_twins_loss(a, b, lambd)) >= least - 1e-9
             assert int(torch.linalg.matrix_rank(cross_correlation(a, b), atol=1e-9)) <= n - 1
 
 

@@ -62,10 +62,32 @@ def nothing_hidden(inputs: tuple, by: torch.Generator) -> tuple:
     return inputs[0], inputs[1], torch.zeros_like(inputs[2])
 
 
+def plain(p, t, m, *, over=None, error=lambda d: d.square()):
+    return loss(p, t, m, target=lambda t: t, over=over, error=error)
+
+
 P, T, M = case()
 ONES = torch.ones(2, 7)
+normalised = partial(mae_loss, normalise=True)
 test_spec = checks(
+    # Pixels as they are, as the chapter trains.
     Spec(function=mae_loss, inputs=case, shapes=[(3, 5, 12), (1, 1, 2), (2, 4, 6)], gradient=(0,),
+         descent=2.0, unchanged_by=[visible_moved], changed_by=[brightness_and_contrast],
+         finite=[flat_patches, nothing_hidden],
+         values=[((T, T, M), 0), ((T + 0.5, T, M), 0.25), ((P, T, 0 * M), 0)],
+         refused=[((P, T, M[:, :4]), "a mask"), ((P, (255 * T).to(torch.uint8), M), "floating")],
+         cases=[case(0), case(1, 2, 4, 6)], right={"as in the chapter": plain},
+         mutants={
+             "all patches count": lambda p, t, m: plain(p, t, m, over=lambda e, m: e.mean()),
+             "visible patches count": lambda p, t, m: plain(p, t, 1 - m),
+             "the last patch is never a target": lambda p, t, m: plain(
+                 p, t, m * (torch.arange(m.shape[1]) < m.shape[1] - 1)),
+             "divided by all patches": lambda p, t, m: plain(
+                 p, t, m, over=lambda e, m: (e * m).mean()),
+             "a sum over the pixels": lambda p, t, m: plain(p, t, m) * t.shape[2],
+             "absolute error": lambda p, t, m: plain(p, t, m, error=torch.abs),
+             "the targets are normalised": loss}),
+    Spec(function=normalised, inputs=case, shapes=[(3, 5, 12), (1, 1, 2), (2, 4, 6)], gradient=(0,),
          knobs={"eps": not_negative(1e-6, 0.1, tensor=False)}, loops=loops, descent=2.0,
          unchanged_by=[visible_moved], changed_by=[flat_patches],
          finite=[flat_patches, nothing_hidden],
@@ -95,5 +117,5 @@ test_spec = checks(
              "a sum over the pixels": changed(error=lambda d: d.square() * d.shape[2]),
              "no gradient": lambda p, t, m: loss(p, t, m).detach(),
              "the prediction is normalised": lambda p, t, m: loss(normalise_patches(p), t, m)}),
-    Spec(function=partial(mae_loss, eps=0.0), inputs=case, shapes=[(3, 5, 12)],
+    Spec(function=partial(mae_loss, normalise=True, eps=0.0), inputs=case, shapes=[(3, 5, 12)],
          gradient=(0,), unchanged_by=[brightness_and_contrast]))

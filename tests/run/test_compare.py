@@ -63,9 +63,18 @@ def test_arms_begin_where_a_finished_training_began(run):
     assert torch.equal(before.module.encoder.weight, found["again"].module.encoder.weight)
 
 
+def test_an_arm_may_say_what_differs_of_the_optimiser_alone(run):
+    found = compared(run, {"one": {"loss": square},
+                           "slow": {"loss": square, "optimizer": {"lr": 5e-3}}},
+                     differs={"optimizer": "it is asked"})
+    one, slow = (found[arm].optimizer for arm in ("one", "slow"))
+    assert slow == {**one, "lr": 5e-3}
+
+
 @pytest.mark.parametrize(("own", "word"), [
     ({"steps": 4}, "images seen"), ({"passes": 4}, "passes at test time"),
     ({"tried": 3}, "configurations tried"), ({"module": lambda: Wider()}, "initial weights"),
+    ({"optimizer": {"lr": 5e-3}}, "settings of the optimiser"),
 ])
 def test_an_unequal_budget_is_refused_unless_a_reason_is_given(run, own, word, capsys):
     arms = {"one": {"loss": square}, "other": {"loss": square, **own}}

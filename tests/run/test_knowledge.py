@@ -146,6 +146,19 @@ def test_a_run_is_shown_over_the_seeds_of_its_kind(sets):
     assert len(run.over_seeds("factors")["mine"]) == 1  # the others had fewer epochs
 
 
+def test_the_books_runs_on_another_data_set_are_shown_over_their_seeds(monkeypatch):
+    def kept(seed, dataset, width):
+        record = {**samples.record(), "seed": seed, "labels": {"mine": {"5": {"mean": seed}}}}
+        return {**record, "parameters": {**record["parameters"], "dataset": dataset, "width": width,
+                                         "seed": seed}}
+
+    book = [kept(0, "cora", 8), kept(1, "cora", 8), kept(2, "cora", 9), kept(3, "shapes", 8)]
+    monkeypatch.setattr(records, "shipped", lambda chapter: book if chapter == "one" else [])
+    run = sslbook.start("one", {"smoke": vars(SETTINGS)}, PRESET="smoke")
+    assert run.over_seeds("labels", "cora") == {"mine": [{"5": {"mean": 0}}, {"5": {"mean": 1}}]}
+    assert run.over_seeds("labels", "digits") == {}
+
+
 def test_the_supervised_control_may_choose_its_rate_and_keeps_the_old_key(sets, monkeypatch):
     train, test = sets
     augment = Augment(Recipe(size=8), train.mean, train.std)
