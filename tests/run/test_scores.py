@@ -160,7 +160,8 @@ def test_elsewhere_shows_the_books_records_on_other_data_beside_their_controls(m
     def kept(dataset, seed):
         rows = {"random": 0.2, "pixels": 0.3, "ours": 0.5 + 0.01 * seed, "supervised": 0.9}
         return {"schema": 1, "chapter": "one", "status": "finished", "preset": "smoke",
-                "trained_with": "notebook", "seed": seed, "started": f"2026-01-0{seed + 1}",
+                "trained_with": "notebook", "tried": 1, "seed": seed,
+                "started": f"2026-01-0{seed + 1}",
                 "parameters": {"dataset": dataset}, "code": {"version": "0.1.0"}, "claims": {},
                 "data": {"train": {"name": dataset, "count": 9, "sha256": dataset}},
                 "method": "ours", "scores": {row: {"linear": v} for row, v in rows.items()}}
