@@ -105,7 +105,7 @@ def _slides(cell: Cell, heading: str) -> Iterator[Slide]:
     if cell.kind == "markdown":
         yield from _text(cell)
     elif cell.section == "claims":
-        claims = [[ast.literal_eval(one) for one in call.args[:2]]
+        claims = [[_said(one) for one in call.args[:2]]
                   for call in syntax.calls(cell.tree, "claim")]
         lines = [f"- ({letter}) {statement}" for letter, statement in claims]
         yield heading, new_markdown_cell("\n".join(lines)), ""
@@ -156,3 +156,8 @@ def page(slides: NotebookNode, parts: dict[str, str]) -> str:
         config=Config(CSSHTMLHeaderPreprocessor={"style": "default"}))
     about = {"parts": parts, "metadata": {"name": slides.metadata.title}}
     return exporter.from_notebook_node(slides, about)[0]
+
+
+def _said(node: ast.expr) -> str:
+    """A text as written; of one that is put together, its code."""
+    return node.value if isinstance(node, ast.Constant) else ast.unparse(node)
