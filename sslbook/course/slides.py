@@ -25,6 +25,7 @@ from sslbook.book.toc import Chapter
 from sslbook.course import build, notes, vendored
 from sslbook.errors import UserError
 
+WORDS = 160  # of a slide, its title apart
 SKIPPED = {"install", "parameters", "setup", "paper", "stamp"}
 _ASIDE = re.compile(r"<details>.*?</details>|<!--.*?-->|^```.*?^```\s*$", re.S | re.M)
 Slide = tuple[str, NotebookNode, str]  # heading, what is shown, its full text for the notes
@@ -117,7 +118,10 @@ def _slides(cell: Cell, heading: str) -> Iterator[Slide]:
 
 
 def _text(cell: Cell) -> Iterator[Slide]:
-    """Under a heading its first paragraph, formulas, lists, bold ones; each table apart."""
+    """Under a heading its first paragraph, formulas, lists, bold ones; each table apart.
+
+    What is more than a slide holds goes on on another one.
+    """
     for part in re.split(r"^(?=##? )", _ASIDE.sub("", cell.source), flags=re.M):
         title, _, text = part.partition("\n")
         if not title.startswith("#"):
@@ -127,9 +131,24 @@ def _text(cell: Cell) -> Iterator[Slide]:
         tables = [one for one in blocks if one.startswith("|")]
         prose = [one for one in blocks if not one.startswith(("|", "$$", "- ", "**"))]
         kept = [one for one in blocks if one not in tables and one not in prose[1:]]
-        yield title, new_markdown_cell("\n\n".join(kept)), "\n\n".join(prose[1:])
+        first, *more = _filled(kept)
+        yield title, new_markdown_cell(first), "\n\n".join(prose[1:])
+        for text in more:
+            yield f"## {title.lstrip('# ')}", new_markdown_cell(text), ""
         for table in tables:
             yield f"## {title.lstrip('# ')}", new_markdown_cell(table), ""
+
+
+def _filled(blocks: Sequence[str]) -> list[str]:
+    """The blocks as texts of at most `WORDS` words; one text, "", for none."""
+    texts = [""]
+    for block in blocks:
+        both = "\n\n".join(filter(None, [texts[-1], block]))
+        if texts[-1] and len(both.split()) > WORDS:
+            texts.append(block)
+        else:
+            texts[-1] = both
+    return texts
 
 
 def _shown(cell: Cell) -> Iterator[NotebookNode]:

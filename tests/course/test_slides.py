@@ -37,7 +37,7 @@ def test_every_chapter_makes_a_deck(chapter):
     for cell in found.cells:
         assert "SOLUTION" not in cell.source
         if cell.metadata.slideshow.slide_type == "-" and not cell.source.startswith("|"):
-            assert len(cell.source.split()) <= 300, cell.source
+            assert len(cell.source.split()) <= 170, cell.source
         for output in cell.get("outputs", []):
             assert output.metadata.get("image/png", {}).get("alt") or "text/markdown" in output.data
 
