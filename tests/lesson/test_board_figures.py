@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from uncut import drawn
 
 from sslbook.errors import UsageError
 from sslbook.lesson import viz
-from sslbook.lesson.viz import board, style
-from sslbook.lesson.viz.show import pixels, png_bytes
+from sslbook.lesson.viz import board
+from sslbook.lesson.viz.show import pixels
 from sslbook.records.claims import interval
 
 GAINS = {"MAE": [0.5, -0.5, 0.1], "SimCLR": [17.0, 18.0, 19.0], "one run": [4.0],
@@ -32,19 +33,11 @@ FIGURES = {
 @pytest.mark.parametrize("context", ["page", "talk"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_drawn_small_and_uncut_and_no_two_texts_touch(name, context):
-    style.use(context)
-    try:
-        figure = FIGURES[name]()
-        drawn = pixels(figure)
-        edge = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
-        assert (edge == 255).all()
-        assert len(png_bytes(figure)) < 80_000
+    with drawn(FIGURES[name], context, 80_000) as figure:
         texts = [text for text in [figure._suptitle, *figure.axes[0].texts] if text]
         boxes = [text.get_window_extent() for text in texts]
         for i, box in enumerate(boxes):
             assert not any(box.overlaps(other) for other in boxes[:i]), texts[i]
-    finally:
-        style.use("page")
 
 
 def test_the_forest_has_every_number_and_sorts_by_the_mean():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from uncut import drawn
 
 from sslbook.errors import UsageError
 from sslbook.lesson import viz
-from sslbook.lesson.viz import knowledge, style
-from sslbook.lesson.viz.show import pixels, png_bytes
+from sslbook.lesson.viz import knowledge
 
 
 def table(**factors):
@@ -45,21 +45,13 @@ FIGURES = {
 @pytest.mark.parametrize("context", ["page", "talk"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_drawn_small_and_uncut(name, context):
-    style.use(context)
-    try:
-        figure = FIGURES[name]()
-        drawn = pixels(figure)
-        edge = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
-        assert (edge == 255).all()
-        assert len(png_bytes(figure)) < 60_000
+    with drawn(FIGURES[name], context, 60_000) as figure:
         wide = figure.get_size_inches()[0]
         assert all(ax.get_position().width * wide >= 2.2 for ax in figure.axes)
         assert all(ax.get_xlabel() for ax in figure.axes)
         title, key = figure._suptitle, figure.axes[0].get_legend()
         if title and key:
             assert not title.get_window_extent().overlaps(key.get_window_extent())
-    finally:
-        style.use("page")
 
 
 def test_the_profile_has_a_mark_for_each_number_and_sorts_by_the_method():
