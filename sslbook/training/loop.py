@@ -54,7 +54,7 @@ def train(
     step)` returns numbers (columns of the log) and arrays (snapshots); it is asked before the
     first step, every `probe_every` epochs (0: ten times) and at the end. steps: 0 takes them from
     the settings (epochs, max_steps, minutes). optimizer: the settings', or what differs
-    from them, such as dict(lr=1e-3). quiet: print no rows.
+    from them, such as dict(lr=1e-3). quiet: print neither plan nor rows.
     accelerate: "auto" ("graph" where a benchmark of this GPU has shown that equal, else "off"),
     "graph" (CUDA) or "off". start: the training whose initial weights and random numbers this one
     takes, as the arms of a comparison do; its own without. Raises UserError on NaN, on collapse
@@ -136,8 +136,9 @@ class _Trainer:
         steps = steps or planned_steps(self.run.settings, len(self.batches), self._seconds_per_step)
         self.steps = self.history.steps = self.ranks.broadcast_value(steps)
         count = getattr(self.batches, "count", self.batches.batch_size)
-        print(f"{self.name}: {self.steps} steps of {self.batches.batch_size} "
-              f"from {count:,} samples ({self.steps / len(self.batches):.3g} epochs)")
+        if not self.quiet:
+            print(f"{self.name}: {self.steps} steps of {self.batches.batch_size} "
+                  f"from {count:,} samples ({self.steps / len(self.batches):.3g} epochs)")
 
     def _new_step(self) -> None:
         self.stepper = self.ranks.make_step(

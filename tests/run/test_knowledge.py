@@ -90,6 +90,19 @@ def test_a_label_curve_stands_beside_its_controls(sets, monkeypatch):
     again = found.labels("mine", encoder(), train, test, scratch=augment, draws=1)
     assert again["scratch"].pop("all") == {"labels": 2, "mean": 0.9, "spread": 0, "draws": [0.9]}
     assert again == curves
+    tuned = []  # from a copy of what was learned without labels, by the same recipe
+    monkeypatch.setattr(judging, "scratch_curve", lambda make, *splits, **recipe: tuned.append(
+        (make(), recipe)) or curves["scratch"], raising=False)
+    mine = encoder().requires_grad_(False)
+    found.labels("mine", mine, train, test, scratch=augment, draws=1, finetune=True)
+    (copied, recipe), = tuned
+    assert all(torch.equal(*both) for both in zip(
+        copied.parameters(), mine.parameters(), strict=True))
+    assert all(one.requires_grad for one in copied.parameters())
+    assert not any(one.requires_grad for one in mine.parameters())
+    assert recipe["draws"] == 1
+    assert found.label_curves["fine-tuned"] == curves["scratch"]
+    monkeypatch.setattr(judging, "scratch_curve", never, raising=False)
     with pytest.raises(AssertionError, match="computed again"):
         table(max_steps=1).labels("mine", encoder(), train, test, scratch=augment, draws=1)
 

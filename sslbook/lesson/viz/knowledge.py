@@ -15,7 +15,7 @@ from sslbook.lesson.viz import labels as direct
 from sslbook.lesson.viz import style
 
 READ_OUTS = {"linear": "a linear read-out", "knn": "nearest neighbours"}
-MARKS = {"random": "s", "pixels": "D", "scratch": "^", "supervised": "v"}
+MARKS = {"random": "s", "pixels": "D", "scratch": "^", "fine-tuned": "p", "supervised": "v"}
 Table = Mapping[str, Mapping[str, float]]  # factor -> read-out -> 0..1
 Curve = Mapping[str, Mapping[str, Any]]  # labels per class in words -> labels, draws (0..1)
 

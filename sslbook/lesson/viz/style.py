@@ -34,6 +34,7 @@ COLOURS = {
     "pixels": ORANGE,
     "supervised": PURPLE,
     "scratch": PURPLE,  # it, too, was given labels
+    "fine-tuned": "#003A5C",  # the method's hue, darker
     "chance": "#A6A6A6",
 }
 FAMILIES = {
