@@ -10,31 +10,45 @@ from sslbook.lesson.viz.show import show_table
 
 
 def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> None:
-    """One row per claim: what the paper says, what was measured, the rule, the verdict.
+    """One row per claim: what the paper says, what was measured, and the verdict with its reason.
 
     Nothing here can be typed. Checks of the first edition, which one run decides, stand below.
     """
-    for seeds, heading in ((True, ("claim", "the paper", "measured here", "mean [95 % interval]",
-                                   "what counts", "verdict")),
-                           (False, ("check", "source", "measured", "mean", "bound", ""))):
+    for seeds, heading in ((True, ("claim", "the paper", "here: mean [95 % interval]", "verdict")),
+                           (False, ("check", "source", "measured", ""))):
         rows = []
         for key, claim in claims.items():
-            verdict = verdicts[key]
             if claim.rule.seeds == seeds:
-                paper = ": ".join(filter(None, [claim.source, claim.paper]))
-                rows.append((f"({key}) {claim.text}", paper, claim.measures, _value(verdict),
-                             f"{claim.rule.op} {claim.rule.bound:g}",
-                             f"{verdict} {verdict.why}".strip()))
+                paper = " ".join(filter(None, [claim.paper, f"({claim.source})"]))
+                reason = _reason(claim.rule, verdicts[key])
+                rows.append((f"({key}) {claim.text}", paper, _value(claim, verdicts[key]),
+                             ": ".join(filter(None, [str(verdicts[key]), reason]))))
         if rows:
             show_table(heading, rows)
 
 
-def _value(verdict: Any) -> str:
-    """The mean, its interval and how many seeds, as far as there are any."""
+def _value(claim: Any, verdict: Any) -> str:
+    """The mean with its interval and the number of seeds, what it measures, and what counts."""
+    counts = f"{claim.measures}; counts: {claim.rule.op} {claim.rule.bound:g}"
     if not verdict.n:
-        return "-"
+        return counts
     interval = "" if math.isnan(verdict.low) else f" [{verdict.low:.3g}, {verdict.high:.3g}]"
-    return f"{verdict.mean:.3g}{interval}, {verdict.n} seed{'s' * (verdict.n > 1)}"
+    return (f"{verdict.mean:.3g}{interval}, {verdict.n} seed{'s' * (verdict.n > 1)} "
+            f"({counts})")
+
+
+def _reason(rule: Any, verdict: Any) -> str:
+    """Why the verdict is what it is, from where the interval lies."""
+    if math.isnan(verdict.low) or not rule.seeds or str(verdict) not in (
+            "supported", "too small", "refuted", "open"):
+        return verdict.why.strip("()")
+    none, margin = rule.values([0.0])[0] + 0.0, rule.effects([rule.bound])[1]
+    side, other = ("above", "below") if rule.op == ">=" else ("below", "above")
+    both = f"neither {none:.3g} nor {rule.bound:g} is" if margin else f"{none:.3g} is not"
+    return {"supported": f"all of it lies {side} {none:.3g}",
+            "refuted": f"all of it lies {other} {none:.3g}",
+            "too small": f"{rule.bound:g} is ruled out",
+            "open": f"{both} ruled out; {verdict.why.strip('()')}"}[str(verdict)]
 
 
 def show_comparison(

@@ -1,4 +1,4 @@
-"""The book's table: means over seeds, this run beside, and the gain over the untrained net."""
+"""The book's table: means over seeds, this run below, and the gain over the untrained net."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def test_seeds_are_averaged_and_paired(capsys):
     seeds = {"random": [{"linear": 0.20}, {"linear": 0.30}, {"linear": 0.10}],
              "pixels": [{"linear": 0.25}] * 2,
              "mine": [{"linear": 0.50}, {"linear": 0.62}, {"linear": 0.44}]}
-    said, heading, random, pixels, mine = map(cells, table(capsys, seeds, "mine"))
-    assert said == ["Means over 3 seeds with their 95 % intervals; this run beside."]
-    assert heading[3:] == ["linear (%)", "this run", "linear, over the untrained net (points)"]
-    assert mine[-3:] == ["52.0 [29.2, 74.8]", "50.0", "+32.0 [+27.0, +37.0]"]
-    assert pixels[-1] == "–"  # a seed has none, so it is not paired
+    said, heading, random, pixels, mine, here = map(cells, table(capsys, seeds, "mine"))
+    assert said == ["Means over 3 seeds with their 95 % intervals."]
+    assert heading[2:] == ["linear (%)", "linear, over the untrained net (points)"]
+    assert mine[-2:] == ["52.0 [29.2, 74.8]", "+32.0 [+27.0, +37.0]"]
+    assert here == ["mine, this run", "40.0", "50.0", "+30.0"]
+    assert pixels[-2:] == ["25.0", "–"]  # equal for all seeds; one has none, so it is not paired
 
 
 def test_without_a_method_it_is_a_plain_table(capsys):

@@ -170,10 +170,11 @@ def test_elsewhere_shows_the_books_records_on_other_data_beside_their_controls(m
     monkeypatch.setattr(scores.records, "shipped", lambda chapter: both)
     table(dataset="shapes").elsewhere()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert "photos/9" in lines[1]
-    assert "+30.5 [" in lines[1]
-    assert "+20.5 [" in lines[1]
+    assert lines[0] == "linear (%); gains in points; means with their 95 % intervals."
+    assert len(lines) == 3
+    assert "photos, 9 " in lines[2]
+    assert "+30.5 [" in lines[2]
+    assert "+20.5 [" in lines[2]
     monkeypatch.setattr(scores.records, "shipped", lambda chapter: [])
     table().elsewhere()
     assert "no record of this chapter on other data" in capsys.readouterr().out

@@ -7,13 +7,13 @@ import html
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from sslbook.book.collapse import is_collapsed, opened
+from sslbook.book.collapse import TITLE, is_collapsed, opened
 from sslbook.book.notebook import NotebookSource, joined, read
 from sslbook.book.toc import Chapter
 
@@ -37,14 +37,22 @@ def write(chapter: Chapter, book: Sequence[Chapter], source: Path, after: str) -
             continue
         raw["outputs"] = [out for i, one in enumerate(raw["outputs"])
                           for out in _output(one, chapter, source, f"{cell.index}-{i}")]
+        raw["metadata"] = _fold(raw) if is_collapsed(raw["metadata"]) else {}
         raw["source"] = opened(raw["source"])
-        raw["metadata"] = {"tags": ["hide-input"]} if is_collapsed(raw["metadata"]) else {}
     if after:
         end = {"cell_type": "markdown", "id": "end-of-page", "metadata": {}, "source": after}
         notebook["cells"].append(end)
     notebook["metadata"].pop("widgets", None)
     _save(source / chapter.inside, json.dumps(notebook).encode())
     _save(source / DOWNLOADS / chapter.inside, chapter.path.read_bytes())
+
+
+def _fold(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of a collapsed cell: the page folds it under its own title."""
+    first = cell["source"].partition("\n")[0]
+    name = first.removeprefix(TITLE) if first.startswith(TITLE) else "Parameters"
+    return {"tags": ["hide-input"], "mystnb": {"code_prompt_show": f"Show: {name}",
+                                               "code_prompt_hide": f"Hide: {name}"}}
 
 
 def _save(path: Path, content: bytes) -> None:

@@ -35,33 +35,31 @@ def scores_table(rows: Sequence[Mapping[str, object]],
     rows: dicts with "name" (a role of the controls or any other) and any of knn20, knn200,
     linear (accuracies in 0-1), what `judging.regression_scores` gives, and rank (of the features
     h); columns that no row has are left out, a missing value is a dash, and rows with ours=True are
-    set in bold. seeds: {name: measures of each seed}; where `method` has two or more, a column is
-    their mean with its 95 % interval, and this run stands beside it. With a method, the last column
-    is what its main measure gains over the untrained net (the row "random") of the same seed.
-    In a notebook a table, elsewhere printed text.
+    set in bold. seeds: {name: measures of each seed}; where `method` has two or more, a row is
+    their mean with its 95 % interval, and a last row is the method in this run. With a method, the
+    last column is what its main measure gains over the untrained net (the row "random") of the
+    same seed. In a notebook a table, elsewhere printed text.
     """
     keys = [key for key in COLUMNS if any(direct.is_number(row.get(key)) for row in rows)]
     if method:
         keys = [key for key in keys if key != "knn200"]  # a table that one can read
     many = len(seeds.get(method, ())) > 1
-    heading = ["encoder"]
-    for key in keys:
-        heading += [COLUMNS[key][0], "this run"] if many else [COLUMNS[key][0]]
-    lines = [[style.ROLE_NAMES.get(row["name"], row["name"])] for row in rows]
-    for row, line in zip(rows, lines, strict=True):
-        for key in keys:
-            here = [row[key]] if direct.is_number(row.get(key)) else []
-            over = _numbers(seeds.get(row["name"], ()), key)
-            line += [_mean(key, over), _mean(key, here)] if many else [_mean(key, here)]
-    gained = next((key for key in ("linear", "knn20") if key in keys), "")
-    every = seeds if many else {row["name"]: [row] for row in rows}
-    if method and gained and "random" in every:
+    gained = next((key for key in ("linear", "knn20") if key in keys), "") if method else ""
+    own = {str(row["name"]): [row] for row in rows}
+    over = {**own, **{name: seeds[name] for name in own if seeds.get(name)}} if many else own
+    named = [(style.ROLE_NAMES.get(name, name), over, name) for name in own]
+    if many and method in own:
+        named.append((f"{method}, this run", own, method))
+    lines = [[label, *(_mean(key, _numbers(found[name], key)) for key in keys)]
+             for label, found, name in named]
+    heading = ["encoder", *(COLUMNS[key][0] for key in keys)]
+    if gained and "random" in own:
         heading.append(f"{COLUMNS[gained][0].partition(' (')[0]}, over the untrained net (points)")
-        for row, line in zip(rows, lines, strict=True):
-            differences = _paired(every.get(row["name"], ()), every["random"], gained)
-            line.append("–" if row["name"] in ("random", "chance") else _mean("", differences, "+"))
+        for (_, found, name), line in zip(named, lines, strict=True):
+            differences = _paired(found[name], found["random"], gained)
+            line.append("–" if name in ("random", "chance") else _mean("", differences, "+"))
     if many:
-        print(f"Means over {len(seeds[method])} seeds with their 95 % intervals; this run beside.")
+        print(f"Means over {len(seeds[method])} seeds with their 95 % intervals.")
     show_table(heading, lines, numbers=True, bold=[i for i, r in enumerate(rows) if r.get("ours")])
 
 
@@ -80,35 +78,57 @@ def _paired(ones: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, f
 
 def _mean(key: str, values: Sequence[float], sign: str = "") -> str:
     """The mean in the unit of the column, with its interval where there are several."""
+    values = [value for value in values if direct.is_number(value)]
     if not values:
         return "–"
     factor, digits = COLUMNS.get(key, ("", 100.0))[1], ".3g" if key == "linear_mae" else ".1f"
     numbers = [value * factor for value in values]
     low, high = interval(numbers)
-    spread = "" if np.isnan(low) else f" [{low:{sign}{digits}}, {high:{sign}{digits}}]"
-    return f"{np.mean(numbers):{sign}{digits}}{spread}"
+    number = f"{np.mean(numbers):{sign}{digits}}"
+    if np.isnan(low) or low == high:  # of one value, or of equal ones
+        return number
+    return f"{number} [{low:{sign}{digits}}, {high:{sign}{digits}}]"
 
 
 def levels_table(worlds: Mapping[str, Mapping[str, Level]]) -> None:
     """Show data set by data set how far a method lies above its controls, over the seeds.
 
     worlds: data -> method -> its values beside those of its controls, as of `records.gains.levels`.
+    The methods are named where there are several, the measure of each where they differ.
     """
-    rows = []
-    for data, methods in worlds.items():
-        for method, one in methods.items():
-            columns = [_mean(one.measure, values) for values in
-                       (one.raw, one.untrained, one.method, one.supervised)]
-            gained = [[points / 100 for points in one.over(role)] for role in ("untrained", "raw")]
-            name = COLUMNS.get(one.measure, (one.measure,))[0]
-            rows.append([data, method, str(len(one.method)), name, *columns,
-                         *(_mean("", values, "+") for values in gained)])
-    if not rows:
+    found = [(data, method, one) for data, methods in worlds.items()
+             for method, one in methods.items()]
+    if not found:
         print("The book has no record of this chapter on other data yet.")
         return
-    heading = ("data/images", "method", "seeds", "measure", "raw input", "untrained net", "trained",
-               "supervised", "over untrained (points)", "over raw (points)")
+    methods, measures = {method for _, method, _ in found}, {one.measure for *_, one in found}
+    labels = any(direct.is_number(value) for *_, one in found for value in one.supervised)
+    rows = []
+    for data, method, one in found:
+        about = [_data_name(data), *([method] * (len(methods) > 1)),
+                 *([_column(one.measure)] * (len(measures) > 1)), str(len(one.method))]
+        values = [one.raw, one.untrained, one.method, *([one.supervised] if labels else [])]
+        gained = [[points / 100 for points in one.over(role)] for role in ("untrained", "raw")]
+        rows.append([*about, *(_mean(one.measure, v) for v in values),
+                     *(_mean("", v, "+") for v in gained)])
+    heading = ["data, samples", *(["method"] * (len(methods) > 1)),
+               *(["measure"] * (len(measures) > 1)), "seeds", "raw input", "untrained net",
+               methods.pop() if len(methods) == 1 else "trained", *(["supervised"] * labels),
+               "over untrained", "over raw"]
+    if len(measures) == 1:
+        print(f"{_column(measures.pop())}; gains in points; means with their 95 % intervals.")
     show_table(heading, rows, numbers=True)
+
+
+def _column(measure: str) -> str:
+    return COLUMNS.get(measure, (measure,))[0]
+
+
+def _data_name(world: str) -> str:
+    """What a reader calls a data set: pack:cifar10.npz/10000 is cifar10, 10,000."""
+    name, _, count = world.rpartition("/")
+    name = name.partition(":")[2].rpartition(".")[0] or name
+    return f"{name}, {int(count):,}" if count.isdigit() else world
 
 
 def bars_with_controls(values: Mapping[str, object],
