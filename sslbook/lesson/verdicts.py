@@ -21,20 +21,22 @@ def show_verdicts(claims: Mapping[str, Any], verdicts: Mapping[str, Any]) -> Non
             if claim.rule.seeds == seeds:
                 paper = " ".join(filter(None, [claim.paper, f"({claim.source})"]))
                 reason = _reason(claim.rule, verdicts[key])
-                rows.append((f"({key}) {claim.text}", paper, _value(claim, verdicts[key]),
+                rows.append((f"({key}) {claim.text}: {claim.measures}", paper,
+                             _value(claim.rule, verdicts[key]),
                              ": ".join(filter(None, [str(verdicts[key]), reason]))))
         if rows:
             show_table(heading, rows)
 
 
-def _value(claim: Any, verdict: Any) -> str:
-    """The mean with its interval and the number of seeds, what it measures, and what counts."""
-    counts = f"{claim.measures}; counts: {claim.rule.op} {claim.rule.bound:g}"
+def _value(rule: Any, verdict: Any) -> str:
+    """The mean with its interval and the number of seeds, and what is wanted."""
+    wanted = f"wanted: at {'least' if rule.op == '>=' else 'most'} {rule.bound:g}"
     if not verdict.n:
-        return counts
-    interval = "" if math.isnan(verdict.low) else f" [{verdict.low:.3g}, {verdict.high:.3g}]"
-    return (f"{verdict.mean:.3g}{interval}, {verdict.n} seed{'s' * (verdict.n > 1)} "
-            f"({counts})")
+        return wanted
+    digits = ".1f" if abs(verdict.mean) >= 1 else ".3g"
+    interval = "" if math.isnan(verdict.low) else (
+        f" [{verdict.low:{digits}}, {verdict.high:{digits}}]")
+    return f"{verdict.mean:{digits}}{interval}, {verdict.n} seed{'s' * (verdict.n > 1)}; {wanted}"
 
 
 def _reason(rule: Any, verdict: Any) -> str:

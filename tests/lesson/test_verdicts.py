@@ -29,4 +29,5 @@ def test_a_verdict_has_its_reason(given, values, said, capsys):
     assert heading.split()[0] == "claim"
     assert said in row
     assert "7 points (Table 1)" in row
-    assert f"points; counts: {rule.op} {rule.bound:g}" in row
+    assert f"wanted: at {'least' if rule.op == '>=' else 'most'} {rule.bound:g}" in row
+    assert "(a) More is better: points" in row

@@ -104,7 +104,8 @@ def label_curve(curves: Mapping[str, Curve | Sequence[Curve]], *, title: str = "
     style.headline(fig, title)
     ax = fig.subplots()
     method = _method(curves)
-    ticks, ends = {}, []
+    ticks: dict[int, str] = {}
+    ends = []
     for name, curve in curves.items():
         draws: dict[int, list[float]] = {}
         for word, point in (item for one in _seeds(curve) for item in one.items()):
@@ -117,17 +118,22 @@ def label_curve(curves: Mapping[str, Curve | Sequence[Curve]], *, title: str = "
         ax.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
         ax.plot(x, mean, color=colour, marker=mark, ms=5, mec="white", mew=0.7, clip_on=False,
                 zorder=4 if name == method else 3)
-        ends.append((mean[-1], style.ROLE_NAMES.get(name, name), colour))
-    if chance is not None:
-        ends += direct.control_lines(ax, {"chance": chance}, scale=100.0)
+        ends.append((x[-1], mean[-1], style.ROLE_NAMES.get(name, name), colour))
     ax.set_xscale("log")
+    right = [end for x, *end in ends if x == max(ticks)]
+    for x, y, text, colour in ends:
+        if x < max(ticks):  # a line that ends early has its name where it ends
+            ax.annotate(text, (x, y), (6, -9), textcoords="offset points", fontsize=style.SMALL,
+                        color=style.ink(colour), path_effects=direct.HALO, zorder=6)
+    if chance is not None:
+        right += direct.control_lines(ax, {"chance": chance}, scale=100.0)
     ax.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticklabels([f"all ({x:,})" if ticks[x] == "all" else str(x) for x in sorted(ticks)])
     ax.grid(axis="y", color=style.FAINT, lw=0.6)
     style.name_axes(ax, "labels per class", "test accuracy (%)")
     fig.draw_without_rendering()  # names at the right need the axes where they will be
-    direct.at_right(ax, ends)
+    direct.at_right(ax, right)
     return fig
 
 
