@@ -85,3 +85,16 @@ def test_without_a_predictor_the_stop_gradient_only_halves_the_gradient() -> Non
 def test_a_missing_stop_gradient_is_called_by_its_name() -> None:
     assert "stop-gradient" in compare(NO_STOP, byol_loss, [four(1, 8, 3)])[1]
     assert float((2 - 2 * cosines(A, B)).mean()) == pytest.approx(2.022149, abs=6e-7)
+
+
+@pytest.mark.parametrize(("predictor", "loss", "slope"), [
+    ([1.0, 1.0], byol_loss, [-0.15, 0.15]), ([0.8, 0.5], byol_loss, [0.0, 0.0]),
+    ([0.8, 0.5], NO_STOP, [-0.2923, 0.2923])])
+def test_only_both_parts_together_leave_the_noisier_direction_alone(predictor, loss, slope) -> None:
+    one = normal(3, 40, 2).sign()
+    other = one.clone()  # two views of two signs, of correlation 0.8 and 0.5
+    other[:4, 0] *= -1
+    other[:10, 1] *= -1
+    w, q = torch.ones(2).double().requires_grad_(), torch.tensor(predictor).double()
+    (loss(q * w * one, q * w * other, w * one, w * other) / 2).backward()
+    assert torch.allclose(w.grad, torch.tensor(slope).double(), atol=5e-5)

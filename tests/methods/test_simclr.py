@@ -23,9 +23,10 @@ def interleaved(z1: Tensor, z2: Tensor, t: float) -> Tensor:
 
 
 EYE = torch.eye(12, dtype=torch.bool)
+TOY = [torch.tensor(rows, dtype=torch.float64) for rows in ([[1, 0], [0, 1]], [[1, 0], [1, 0]])]
 test_spec = checks(Spec(
     function=nt_xent_loss, inputs=two_views, knobs={"temperature": positive(0.5, 0.1)},
-    values=[((A, B, 0.5), 2.869557), ((A, B, 0.1), 10.041958)],
+    values=[((A, B, 0.5), 2.869557), ((A, B, 0.1), 10.041958), ((*TOY, 1.0), 1.171149)],
     loops=lambda *views, temperature: terms(*views, temperature).mean(),
     oracle=lightly("NTXentLoss", temperature="temperature"),
     unchanged_by=[rotation, row_scale, order, swap], changed_by=[pairing],
@@ -95,6 +96,15 @@ def test_the_gradient_is_what_the_softmax_gives_less_what_is_true() -> None:
     got = torch.autograd.grad(nt_xent_loss(*z, t), z)
     through = torch.autograd.grad((similarity(*z) * by_hand).sum(), z)
     torch.testing.assert_close(got, through, rtol=0, atol=1e-12)
+
+
+def test_negatives_are_pushed_by_their_logits_and_as_hard_as_the_sibling_is_pulled() -> None:
+    """Cosines .2 apart: exp(.2 / t), as the chapter says 1.2, 2.7 and 55."""
+    row = torch.tensor([0.7, 0.9, 0.5], dtype=torch.float64, requires_grad=True)
+    for t, ratio in ((1.0, 1.2214), (0.2, 2.7183), (0.05, 54.598)):
+        (slope,) = torch.autograd.grad((row / t).logsumexp(0) - row[1] / t, row)
+        assert float(slope[0] / slope[2]) == pytest.approx(ratio, rel=1e-4)
+        assert float(slope.sum()) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_small_temperature_looks_at_the_hardest_alone() -> None:

@@ -123,8 +123,8 @@ def label_curve(curves: Mapping[str, Curve | Sequence[Curve]], *, title: str = "
     right = [end for x, *end in ends if x == max(ticks)]
     for x, y, text, colour in ends:
         if x < max(ticks):  # a line that ends early has its name where it ends
-            ax.annotate(text, (x, y), (6, -9), textcoords="offset points", fontsize=style.SMALL,
-                        color=style.ink(colour), path_effects=direct.HALO, zorder=6)
+            ax.annotate(text, (x, y), (0, 7), textcoords="offset points", fontsize=style.SMALL,
+                        color=style.ink(colour), path_effects=direct.HALO, zorder=6, ha="center")
     if chance is not None:
         right += direct.control_lines(ax, {"chance": chance}, scale=100.0)
     ax.xaxis.set_major_locator(FixedLocator(sorted(ticks)))

@@ -84,10 +84,8 @@ def _mean(key: str, values: Sequence[float], sign: str = "") -> str:
     factor, digits = COLUMNS.get(key, ("", 100.0))[1], ".3g" if key == "linear_mae" else ".1f"
     numbers = [value * factor for value in values]
     low, high = interval(numbers)
-    number = f"{np.mean(numbers):{sign}{digits}}"
-    if np.isnan(low) or low == high:  # of one value, or of equal ones
-        return number
-    return f"{number} [{low:{sign}{digits}}, {high:{sign}{digits}}]"
+    number, low, high = (f"{one:{sign}{digits}}" for one in (np.mean(numbers), low, high))
+    return number if low == high else f"{number} [{low}, {high}]"  # of one value both are nan
 
 
 def levels_table(worlds: Mapping[str, Mapping[str, Level]]) -> None:
