@@ -440,9 +440,9 @@ def test_show_sends_a_png_with_its_text_its_size_and_a_caption(shell):
     assert Image.open(io.BytesIO(picture)).size == (1050, 330)
     assert len(picture) < 40_000
     assert caption["text/markdown"] == (
-        "**What we see.** kNN rose by 20 points.\n\n*How to read it: up is better*")
+        "*How to read it: up is better*\n\n**What we see.** kNN rose by 20 points.")
     assert caption["text/plain"] == (
-        "What we see. kNN rose by 20 points.\nHow to read it: up is better")
+        "How to read it: up is better\nWhat we see. kNN rose by 20 points.")
 
 
 @pytest.mark.parametrize(("said", "markdown"), [

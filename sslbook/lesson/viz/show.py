@@ -32,8 +32,8 @@ def show(fig: Figure, *, alt: str, see: str = "", how_to_read: str = "") -> None
                          "It was not shown.", "Give viz.show(..., see=...).")
     if in_ipython():
         display_png(fig, alt)
-        parts = [(f"**What we see.** {see}", f"What we see. {see}") if see else None,
-                 (f"*How to read it: {how}*", f"How to read it: {how}") if how else None]
+        parts = [(f"*How to read it: {how}*", f"How to read it: {how}") if how else None,
+                 (f"**What we see.** {see}", f"What we see. {see}") if see else None]
         marked, plain = zip(*filter(None, parts), strict=True)
         display_markdown("\n\n".join(marked), "\n".join(plain))
     else:
