@@ -21,7 +21,7 @@ from sslbook.methods.common import check_knob
 def rotations(x: Tensor) -> Tensor:
     """The four quarter turns of square images x (N, C, S, S), as (4, N, C, S, S), x itself first.
 
-    Turn j is j times 90 degrees, against the clock. Raises UsageError for images not square.
+    Turn j is j times 90 degrees, counter-clockwise. Raises UsageError for images not square.
     """
     if x.ndim != 4 or x.shape[2] != x.shape[3]:
         raise UsageError(f"rotations takes square images (N, C, S, S), not {tuple(x.shape)}.")

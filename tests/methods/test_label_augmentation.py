@@ -76,6 +76,9 @@ test_spec = checks(
                  lambda u, y: sla.label_augmentation_loss(u.flip(0), y),
              "two heads instead of one": lambda u, y: sla.multi_task_loss(
                  u.logsumexp(3), u.logsumexp(2), y),
+             "every copy is called upright": lambda u, y: functional.cross_entropy(
+                 u.flatten(2).flatten(0, 1), (y * u.shape[3]).repeat(len(u))),
+             "the class alone": lambda u, y: sla.class_loss(u.logsumexp(3), y),
              "the untransformed copy alone": lambda u, y: functional.cross_entropy(
                  u[0].flatten(1), y * u.shape[3])}),
     Spec(function=sla.class_loss, inputs=scores("mnk"), shapes=SHAPES, loops=class_loops,

@@ -14,7 +14,7 @@ from sslbook.errors import UsageError
 from sslbook.methods import label_augmentation as sla
 
 
-def test_rotations_turn_against_the_clock_and_close_the_circle() -> None:
+def test_rotations_turn_counter_clockwise_and_close_the_circle() -> None:
     x = torch.tensor([[[[1, 2], [3, 4]]]])
     found = sla.rotations(x)[:, 0, 0].tolist()
     assert found == [[[1, 2], [3, 4]], [[2, 4], [1, 3]], [[4, 3], [2, 1]], [[3, 1], [4, 2]]]
@@ -74,3 +74,22 @@ def test_the_aggregate_is_a_target_without_a_gradient_and_with_nothing_to_learn_
     rest = sla.label_augmentation_loss(u, LABELS) + functional.cross_entropy(head, LABELS)
     found = sla.self_distillation_loss(u, head, LABELS)
     assert float(found.detach()) == pytest.approx(float(rest.detach()))
+
+
+def test_of_a_6_and_a_9_that_are_one_picture_only_the_joint_head_holds_the_answer() -> None:
+    """The chapter's example: pictures "6" and "9", two turns; the best answers and their losses.
+
+    Images: an upright 6, an upright 9. Copy 1 of each is the other one's picture.
+    """
+    labels = torch.tensor([0, 1])
+    low = -60.0  # the logarithm of nothing
+    of_6, of_9 = torch.tensor([[[0.0, low], [low, 0.0]], [[low, 0.0], [0.0, low]]])  # (K, M) each
+    joint = torch.stack([torch.stack([of_6, of_9]), torch.stack([of_9, of_6])]).double()
+    found = float(sla.label_augmentation_loss(joint, labels))
+    assert found == pytest.approx(math.log(2))
+    even = torch.zeros(2, 2, 2, dtype=torch.float64)
+    assert float(sla.class_loss(even, labels)) == pytest.approx(math.log(2))
+    assert float(sla.multi_task_loss(even, even, labels)) == pytest.approx(2 * math.log(2))
+    assert sla.single(joint).argmax(1).tolist() == sla.aggregate(joint).argmax(1).tolist() == [0, 1]
+    lied = joint.roll(1, dims=3)  # read as if turned the other way
+    assert sla.aggregate(lied).argmax(1).tolist() == [1, 0]
