@@ -15,7 +15,7 @@ from sslbook.errors import UsageError
 from sslbook.methods.common import check_knob
 from sslbook.methods.simclr import similarity
 
-TEMPERATURE = 0.1  # the community code's choice; .07 is the paper's for CIFAR (from memory)
+TEMPERATURE = 0.1  # the default of the code that the community uses
 
 
 def dcl_terms(z1: Tensor, z2: Tensor, temperature: float | Tensor = TEMPERATURE) -> Tensor:
