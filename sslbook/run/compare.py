@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +21,16 @@ def compare(
     done = [arm.name for arm in arms.values() if isinstance(arm, History)]
     start = done[0] if done else name  # whose initial weights and random numbers all arms take
     found, budgets = {}, {}
-    print(f"{name}: ", end="", flush=True)
-    for place, (arm, own) in enumerate(arms.items()):
-        print(f"{', ' if place else ''}{arm}", end="", flush=True)  # as it begins: it may take long
+    print(textwrap.fill(f"{name}: {', '.join(arms)}.", 80), flush=True)  # training may take long
+    for arm, own in arms.items():
         own = {"trained": own} if isinstance(own, History) else dict(own)
         test = {"passes": own.pop("passes", 1), "tried": own.pop("tried", 1)}
         found[arm] = own["trained"] if "trained" in own else train(
             run, **{"quiet": True, **shared, **own}, name=_file_name(f"{name}-{arm}"), start=start)
         budgets[arm] = {**_budget(found[arm]), **test}
-    print(f". They differ in {change}; ", end="")
     _refuse(name, budgets, differs)
-    print(f"{_same(budgets, differs)}"
-          + "".join(f"; {_WORDS[key]} differ: {why}" for key, why in differs.items()))
+    print(textwrap.fill(f"They differ in {change}; {_same(budgets, differs)}" + "".join(
+        f"; {_WORDS[key]} differ: {why}" for key, why in differs.items()), 80))
     return found, budgets
 
 

@@ -44,7 +44,7 @@ def test_arms_begin_alike_and_see_the_same_batches(run, capsys):
     ends = {arm: history.module.encoder.weight for arm, history in found.items()}
     assert torch.equal(ends["one"], ends["same"])
     assert not torch.equal(ends["one"], ends["other"])
-    assert "pair: one, same, other. They differ in the loss; each 3 steps of 16 samples" in (
+    assert "pair: one, same, other.\nThey differ in the loss; each 3 steps of 16 samples" in (
         capsys.readouterr().out)
     kept = run.record("running")["comparisons"]["pair"]
     assert kept["change"] == "the loss"
