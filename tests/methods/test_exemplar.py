@@ -70,7 +70,7 @@ def test_a_right_answer_is_what_trains(space, capsys, name):
     assert after["same"]
     assert after["own_loss"] is own is not after["reference"]
     assert exercises.fallbacks() == ()
-    assert capsys.readouterr().out.count("same: value and gradient agree") == 2
+    assert capsys.readouterr().out.count("same: value and gradient agree") == 1
     assert space[NAME].__code__.co_filename == "chapter"
 
 
@@ -80,7 +80,7 @@ def test_a_wrong_loss_is_rejected_and_the_reference_trains(space, capsys, monkey
     assert (after["same"], after["own_loss"]) == (False, after["reference"])
     assert exercises.fallbacks() == (NAME,)
     out = capsys.readouterr().out
-    assert out.count("not the same") == 2
+    assert out.count("not the same") == 1
     assert "using the reference, not your code" in out
     kept = name == "the diagonal is kept in the second sum"
     assert ("this matches: you kept the diagonal" in out) == kept
@@ -123,4 +123,4 @@ def test_every_solution_is_right_and_every_blank_is_wrong_but_runs(space, capsys
             execute(source if solved else blank(source), space)
             capsys.readouterr()
             execute(CELLS[f"check:{name}"], space)
-            assert capsys.readouterr().out.startswith("not the same: ") != solved, name
+            assert ("not the same: " in capsys.readouterr().out) != solved, name
